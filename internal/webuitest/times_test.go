@@ -2,7 +2,6 @@ package webuitest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -153,12 +152,4 @@ func saidOf(when, now time.Time) string {
 	default:
 		return "on " + when.Format("January 2")
 	}
-}
-
-func quoted(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(data)
 }

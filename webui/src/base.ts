@@ -75,11 +75,18 @@ export abstract class View extends LitElement {
   }
 
   private typing?: ReturnType<typeof setTimeout>;
+  private texts: Record<string, string> = {}; // as typed, by the parameter
   /** typed is set with what is in a field, once no more is typed. */
   protected typed(key: string, e: Event) {
     clearTimeout(this.typing);
-    const value = (e.target as HTMLInputElement).value.trim();
-    this.typing = setTimeout(() => this.set({ [key]: value }), 300);
+    const text = (this.texts[key] = (e.target as HTMLInputElement).value);
+    this.typing = setTimeout(() => this.set({ [key]: text.trim() }), 300);
+  }
+  /** text is what a field for a parameter has: as typed, so that a space at the end stays there for the next word. */
+  protected text(key: string): string {
+    const value = this.frame.params.get(key) ?? "",
+      text = this.texts[key] ?? "";
+    return text.trim() === value ? text : value;
   }
 
   /** box is a field for a filter. */

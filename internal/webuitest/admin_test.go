@@ -220,7 +220,7 @@ func TestTheDeletionLimitIsShownAndAllowedOnce(t *testing.T) {
 	}
 	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
-	b.until("$('[data-alert=cleanup_failed]') && text('.lead').includes('the deletion limit stopped it')")
+	b.until("text('[data-alert=cleanup_failed]').includes('The deletion limit stopped the last run') && text('.lead').includes('the deletion limit stopped it')")
 	b.accessible("alert")
 	b.save("alert")
 	b.click("[data-alert=cleanup_failed] a")

@@ -164,6 +164,9 @@ func (b *tab) clean() {
 	if err := chromedp.Run(b.ctx, chromedp.Evaluate("window.violations ?? []", &found)); err != nil {
 		b.t.Errorf("the page is not there at the end: %v", err)
 	}
+	if words := js[string](b, `(window.root?.()?.textContent.match(/.{0,40}(\b(GET|POST|PATCH) |\?\w+=|"\w+":|Retry-After|If-Match|delete_at_most).{0,40}/) ?? [""])[0]`); words != "" {
+		b.t.Errorf("the page says in the words of the API: %s", words)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range append(found, b.bad...) {

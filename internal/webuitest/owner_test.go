@@ -192,6 +192,7 @@ func TestAnOwnerChangesSessions(t *testing.T) {
 	if !s.gone("closing") {
 		t.Fatal("the session is not deleted")
 	}
+	b.until("root().activeElement?.closest('.row, [data-soon]')") // the keyboard does not begin at the top again
 	b.click("[data-act=undo]")
 	b.until("$('.row[data-id=closing]')")
 	if s.gone("closing") {

@@ -1,7 +1,9 @@
 package webuitest
 
 import (
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
@@ -41,6 +43,18 @@ func TestAnExpiredLoginSaysSo(t *testing.T) {
 	if !s.get("live").Active {
 		t.Error("changed without a login")
 	}
+}
+
+func TestRefusalsAreInWordsForPeople(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving, func(o *httpapi.Options) {
+		o.LimitChanges = func(*http.Request, sessioncleanup.Principal) time.Duration { return time.Minute }
+	})
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "owner:ann")
+	b.click(row("live", "deactivate"))
+	b.until("text('.toast.bad').includes('Wait a moment, then try again')")
 }
 
 func TestWithoutALoginThePageAsksForOne(t *testing.T) {

@@ -28,7 +28,7 @@ func TestASessionSaysWhetherItsOwnerWasWarned(t *testing.T) {
 	s.put("waits", "ann", "Chill evening", false, 40*day)
 	run()
 	for lang, want := range map[string][2]string{
-		"en": {"warned (just now|[0-9]+ minutes? ago)", "waiting for its warning"}, "fr": {"avertissement envoyé (à l’instant|il y a [0-9]+ minutes?)", "en attente de son avertissement"},
+		"en": {"warned (just now|[0-9]+ minutes? ago)", "its owner has not been warned yet"}, "fr": {"avertissement envoyé (à l’instant|il y a [0-9]+ minutes?)", "propriétaire pas encore averti"},
 	} {
 		b := newTab(t, look{lang: lang})
 		b.open(s.url, "owner:ann")

@@ -1,5 +1,5 @@
 import { LitElement, html, nothing, type TemplateResult } from "lit";
-import type { Api, Dependent, Me, Session, Summary, Stats } from "./api.ts";
+import type { Api, Dependent, Me, Phase, Session, Summary, Stats } from "./api.ts";
 import { Words, type Key } from "./i18n.ts";
 import { icon, ring, type Icon } from "./icons.ts";
 
@@ -40,6 +40,21 @@ export abstract class View extends LitElement {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.forgo();
+  }
+
+  private focused = -1; // the item of a list that has the focus
+  private get holder() {
+    return (this.getRootNode() as ShadowRoot).activeElement;
+  }
+  protected willUpdate() {
+    const item = this.holder?.closest("li");
+    this.focused = item ? [...this.querySelectorAll("li")].indexOf(item) : -1;
+  }
+  /** updated gives the focus of an item that went to the next one: otherwise the keyboard begins at the top again. */
+  protected updated() {
+    if (this.focused < 0 || this.holder) return;
+    const items = [...this.querySelectorAll("li")];
+    items[Math.min(this.focused, items.length - 1)]?.querySelector<HTMLElement>("button, a, input")?.focus();
   }
 
   private asking?: AbortController; // what was asked last
@@ -166,6 +181,11 @@ export function alongLists(w: Words, all: Dependent[]): TemplateResult[] {
   const lists: [Key, Dependent[]][] = [["deleteAlong", some("deleted")], ["unlinkedAlong", some("unlinked")]];
   return lists.filter(([, rows]) => rows.length).map(([title, rows]) => html`<p>${w.t(title)}</p><ul class="list">${rows.map((d) => html`<li>${said(d)}</li>`)}</ul>`);
 }
+
+/** doneOf is how many sessions a run did something with. */
+export const doneOf = (phases: Phase[], action: string) => phases.find((p) => p.action === action)?.done ?? 0;
+/** did is what a run did. */
+export const did = (w: Words, phases: Phase[]) => `${w.t("nDeleted", { n: doneOf(phases, "deleted") })}, ${w.t("nClosed", { n: doneOf(phases, "deactivated") })}`;
 
 export const whoIs = (w: Words, me: Me, actor: string): string => {
   if (actor === me.actor) return w.t("you");

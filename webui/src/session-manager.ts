@@ -28,6 +28,9 @@ const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key; p
   log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
 };
 
+// What the server refuses, in words of the page where its own are for programs.
+const refusals: Record<string, Key> = { offline: "offline", "too-many-requests": "tooFast", "other-sessions": "others", "too-many-deletions": "refused" };
+
 interface Toast {
   id: number;
   text: string;
@@ -347,7 +350,8 @@ export class SessionManager extends LitElement {
   private failed(e: unknown) {
     if (!(e instanceof Problem)) throw e;
     if (e.status === 401) return this.fault(e);
-    const text = e.kind === "offline" ? this.t("offline") : e.status === 404 ? this.t("gone") : e.message || this.t("failed");
+    const own = refusals[e.kind] ?? (e.status === 404 ? "gone" : undefined);
+    const text = own ? this.t(own) : e.message || this.t("failed");
     this.toast(text, { bad: true });
   }
 

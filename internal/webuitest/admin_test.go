@@ -25,6 +25,8 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	b.fill("input[name=owner_id]", "ann")
 	b.click("form.fields button")
 	b.until("text('#plan').includes('1 would be deleted, 1 would be closed.')")
+	b.click("#plan summary")
+	b.until("$$('#plan .state').map(e => e.innerText.trim()).join() === 'would be deleted,would be closed'")
 	b.accessible("plan")
 	b.save("plan")
 	s.put("since", "ann", "Expires since", true, time.Hour, func(s *sessioncleanup.Session) { s.ExpiresAt = time.Now() })

@@ -141,10 +141,12 @@ export function dated(w: Words, key: Key, at: string, values: Record<string, str
 /** ahead is a text with the date of what a cleanup does. */
 export const ahead = (w: Words, key: Key, at: string, values?: Record<string, string | number>) => dated(w, key, at, values, w.ahead(at));
 
-/** stateOf is one state and one date. */
-export function stateOf(w: Words, s: Session) {
-  const at = s.state_until,
-    key = s.active ? (s.state === "closing" || (at && w.due(at)) ? "closingAt" : "closesAt") : "deletedAt";
+/** stateOf is one state and one date; in a plan, what the cleanup at that time would do with the session. */
+export function stateOf(w: Words, s: Session, plan?: string) {
+  const at = s.state_until;
+  if (plan && at && Date.parse(at) <= Date.parse(plan))
+    return html`<span class="state ${s.active ? "closing" : "deleting"}"><span class="pill">${w.t(s.active ? "planClosed" : "planDeleted")}</span>${ruleOf(w, s)}</span>`;
+  const key = s.active ? (s.state === "closing" || (at && w.due(at)) ? "closingAt" : "closesAt") : "deletedAt";
   const text = s.state === "protected" ? w.t("neverCleaned") : at ? ahead(w, key, at) : w.t(s.active ? "staysOpen" : "staysClosed");
   return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${ruleOf(w, s)}${warningOf(w, s)}</span>`;
 }

@@ -234,6 +234,8 @@ export const en = {
   everybody: "all owners",
   inactiveHours: "Close after (hours unused)",
   deleteDays: "Delete after (days closed)",
+  planClosed: "would be closed",
+  planDeleted: "would be deleted",
   wouldDelete: { one: "{n} would be deleted", other: "{n} would be deleted" },
   wouldClose: { one: "{n} would be closed", other: "{n} would be closed" },
   nothingDue: "Nothing is due.",

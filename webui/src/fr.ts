@@ -235,6 +235,8 @@ export const fr: Record<keyof typeof en, Text> = {
   everybody: "tous",
   inactiveHours: "Fermer après (heures sans utilisation)",
   deleteDays: "Supprimer après (jours de fermeture)",
+  planClosed: "serait fermée",
+  planDeleted: "serait supprimée",
   wouldDelete: { one: "{n} serait supprimée", other: "{n} seraient supprimées" },
   wouldClose: { one: "{n} serait fermée", other: "{n} seraient fermées" },
   nothingDue: "Rien n’est à nettoyer.",

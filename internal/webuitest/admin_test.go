@@ -25,6 +25,8 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	b.fill("input[name=owner_id]", "ann")
 	b.click("form.fields button")
 	b.until("text('#plan').includes('1 would be deleted, 1 would be closed.')")
+	b.click("#plan summary")
+	b.until("$$('#plan .state').map(e => e.innerText.trim()).join() === 'would be deleted,would be closed'")
 	b.accessible("plan")
 	b.save("plan")
 	s.put("since", "ann", "Expires since", true, time.Hour, func(s *sessioncleanup.Session) { s.ExpiresAt = time.Now() })
@@ -220,7 +222,7 @@ func TestTheDeletionLimitIsShownAndAllowedOnce(t *testing.T) {
 	}
 	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
-	b.until("$('[data-alert=cleanup_failed]') && text('.lead').includes('the deletion limit stopped it')")
+	b.until("text('[data-alert=cleanup_failed]').includes('The deletion limit stopped the last run') && text('.lead').includes('the deletion limit stopped it')")
 	b.accessible("alert")
 	b.save("alert")
 	b.click("[data-alert=cleanup_failed] a")
@@ -238,12 +240,12 @@ func TestAnAdminChangesAllThatMatch(t *testing.T) {
 	for i := range 60 {
 		s.put(fmt.Sprintf("a%02d", i), "ann", "Show", true, time.Duration(i+1)*time.Minute)
 	}
-	s.put("other", "bob", "Show", true, time.Hour)
+	s.put("other", "bob", "A show", true, time.Hour) // the first by name
 	b := newTab(t, look{})
 	b.open(s.url+"#sessions?q=show&sort=name", "admin")
-	b.until("$$('.row').length === 20 && $('select[name=sort]').value === 'name' && $('input[name=q]').value === 'show'")
-	b.click(".row .owner")
-	b.until("location.hash.includes('owner=') && !text('.card').includes('BOB')")
+	b.until("$$('.row').length === 20 && $('[data-id=other]') && $('select[name=sort]').value === 'name' && $('input[name=q]').value === 'show'")
+	b.click("[data-id=a00] .owner")
+	b.until("location.hash.includes('owner=') && !$('[data-id=other]') && $$('.row').length === 20")
 	b.click(".pick-all input")
 	b.click("[data-act=matching]")
 	b.until("text('.bulk').includes('60 sessions match')")

@@ -27,8 +27,8 @@ import (
 
 var shots = flag.String("shots", "", "save screenshots in this directory")
 
-// patience is how long a test waits for the page.
-const patience = 20 * time.Second
+// patience is how long a test waits for the page before it fails: no test is faster or slower for it.
+const patience = time.Minute
 
 // browser is the one Chromium of all tests.
 var browser context.Context
@@ -90,8 +90,11 @@ func newTab(t *testing.T, l look) *tab {
 	}
 	ctx, end := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
+	if deadline, limited := t.Deadline(); limited { // a browser that hangs fails its test, and not all of them
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-20*time.Second))
+		t.Cleanup(cancel)
+	}
 	if l.width == 0 {
 		l.width, l.height = 1280, 900
 	}
@@ -161,6 +164,9 @@ func (b *tab) clean() {
 	if err := chromedp.Run(b.ctx, chromedp.Evaluate("window.violations ?? []", &found)); err != nil {
 		b.t.Errorf("the page is not there at the end: %v", err)
 	}
+	if words := js[string](b, `(window.root?.()?.textContent.match(/.{0,40}(\b(GET|POST|PATCH) |\?\w+=|"\w+":|Retry-After|If-Match|delete_at_most).{0,40}/) ?? [""])[0]`); words != "" {
+		b.t.Errorf("the page says in the words of the API: %s", words)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range append(found, b.bad...) {
@@ -213,15 +219,43 @@ func leaving(err error) bool {
 	return false
 }
 
+// without makes timers of these lengths never end in pages that are opened from now on. A test shows with it that something else,
+// or nothing else, makes the page ask the server again.
+func (b *tab) without(waits ...time.Duration) {
+	b.t.Helper()
+	var all []int64
+	for _, w := range waits {
+		all = append(all, w.Milliseconds())
+	}
+	script := fmt.Sprintf(`for (const set of ["setTimeout", "setInterval"]) {
+		const before = window[set];
+		window[set] = (f, ms) => %s.includes(ms) ? 0 : before(f, ms);
+	}`, quoted(all))
+	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}
+
+// The page asks again after these times.
+const (
+	pollEvery  = 15 * time.Second // without a stream
+	retryEvery = 5 * time.Second  // after a failure
+	freshEvery = time.Minute      // in any case
+)
+
+func quoted(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
 // until waits for a condition in JavaScript.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	b.within(patience, condition)
-}
-
-func (b *tab) within(limit time.Duration, condition string) {
-	b.t.Helper()
-	for end := time.Now().Add(limit); ; {
+	for end := time.Now().Add(patience); ; {
 		var ok bool
 		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!!("+condition+")", &ok)); err != nil {
 			if !leaving(err) {
@@ -233,7 +267,7 @@ func (b *tab) within(limit time.Duration, condition string) {
 		}
 		if time.Now().After(end) {
 			b.save("failed")
-			b.t.Fatalf("not within %v: %s\nthe page says:\n%s", limit, condition, js[string](b, "(root() ?? document.body).textContent.replace(/\\s+/g, ' ').slice(0, 1500)"))
+			b.t.Fatalf("not within %v: %s\nthe page says:\n%s", patience, condition, js[string](b, "(root() ?? document.body).textContent.replace(/\\s+/g, ' ').slice(0, 1500)"))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -246,15 +280,12 @@ func (b *tab) click(selector string) {
 	for end := time.Now().Add(patience); ; {
 		b.until(fmt.Sprintf("$(%q) && !$(%q).disabled", selector, selector))
 		if b.keys {
-			b.press(selector)
-			return
-		}
-		if at := js[[]float64](b, fmt.Sprintf(aim, selector)); at != nil {
+			if b.press(selector) {
+				return
+			}
+		} else if at := js[[]float64](b, fmt.Sprintf(aim, selector)); at != nil {
 			b.send(chromedp.MouseClickXY(at[0], at[1]))
-			var hit bool
-			if err := chromedp.Run(b.ctx, chromedp.Evaluate("!window.aimed || window.aimed.hit === true", &hit)); err != nil && !leaving(err) {
-				b.t.Fatalf("a click on %s: %v", selector, err)
-			} else if hit || err != nil { // the page may have gone, too
+			if b.hit(selector) {
 				return
 			}
 		}
@@ -262,6 +293,17 @@ func (b *tab) click(selector string) {
 			b.t.Fatalf("not within %v: a click that reaches %s", patience, selector)
 		}
 	}
+}
+
+// hit reports whether the last click reached the element.
+func (b *tab) hit(selector string) bool {
+	b.t.Helper()
+	var hit bool
+	err := chromedp.Run(b.ctx, chromedp.Evaluate("!window.aimed || window.aimed.hit === true", &hit))
+	if err != nil && !leaving(err) {
+		b.t.Fatalf("a click on %s: %v", selector, err)
+	}
+	return hit || err != nil // the page may have gone, too
 }
 
 // aim returns where an element is, and lets the next click reach nothing else. It returns null if the element has gone.

@@ -25,8 +25,8 @@ func (b *tab) reach(selector string) {
 	const limit = 200
 	there := fmt.Sprintf("(e => root().activeElement === e || e.type === 'radio' && root().activeElement?.name === e.name)($(%q) ?? {})", selector)
 	for range limit {
-		if js[bool](b, there) {
-			if outline := js[string](b, "getComputedStyle(root().activeElement).outlineStyle"); outline == "none" {
+		if outline := js[string](b, there+" ? getComputedStyle(root().activeElement).outlineStyle : ''"); outline != "" {
+			if outline == "none" {
 				b.t.Errorf("%s does not show that it has the focus", selector)
 			}
 			return
@@ -37,19 +37,29 @@ func (b *tab) reach(selector string) {
 	b.t.Fatalf("%d times Tab do not reach %s", limit, selector)
 }
 
-// press does with keys what a click does.
-func (b *tab) press(selector string) {
+// press does with keys what a click does. It reports whether the element got it: the page may have drawn another one meanwhile.
+func (b *tab) press(selector string) bool {
 	b.t.Helper()
 	b.reach(selector)
-	switch js[string](b, "root().activeElement?.type ?? ''") {
+	switch js[string](b, fmt.Sprintf(watch, selector)) {
 	case "radio":
 		b.arrow(fmt.Sprintf("$(%q)?.checked", selector))
+		return true
 	case "checkbox":
 		b.send(space)
 	default:
 		b.send(enter)
 	}
+	return b.hit(selector)
 }
+
+// watch notes whether the next click, of whatever kind, reaches the element, and returns the type of the focused one.
+const watch = `(() => {
+	const e = $(%q), state = window.aimed = {hit: undefined, end() { window.removeEventListener("click", on, true); }};
+	const on = event => { state.hit = event.composedPath().includes(e); state.end(); };
+	window.addEventListener("click", on, true);
+	return root().activeElement?.type ?? "";
+})()`
 
 // arrow presses the arrow down until a condition holds.
 func (b *tab) arrow(condition string) {

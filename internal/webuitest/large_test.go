@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
 )
 
 // large makes the sessions so many that counting them lasts until it is released; what is due is then counted at once, too.
@@ -42,7 +43,7 @@ func (l large) wait(ctx context.Context) error {
 
 func TestThePageShowsWhatItKnowsWhileTheRestIsCounted(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, archiving)
+	s := newSite(t, archiving, func(o *httpapi.Options) { o.Timeout = 0 }) // the default
 	s.annsSessions()
 	counted := make(chan struct{})
 	s.kept.Store = large{s.store, counted}

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
-
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
 )
@@ -119,10 +116,7 @@ func TestAServerThatStopsIsMissedAtOnceAndWatchedAgainWhenItIsBack(t *testing.T)
 	s := newSite(t, archiving, func(o *httpapi.Options) { o.Context = stopping })
 	s.annsSessions()
 	b := newTab(t, look{})
-	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(`{ const wait = setTimeout; window.setTimeout = (f, ms) => ms === 15000 ? 0 : wait(f, ms); }`).Do(ctx)
-		return err
-	}))
+	b.without(pollEvery, freshEvery)
 	b.open(s.url, "owner:ann")
 	b.until("$('.row[data-id=live]') && $('.pulse.on')")
 	s.down.Store(true)

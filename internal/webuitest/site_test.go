@@ -47,7 +47,8 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	if s.manager, err = sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Stored: &db.policy}); err != nil {
 		t.Fatal(err)
 	}
-	o := httpapi.Options{Interval: 200 * time.Millisecond, Context: t.Context(), Authenticate: s.authenticate}
+	// A machine that is busy with other tests must not look like a database that does not respond.
+	o := httpapi.Options{Interval: 200 * time.Millisecond, Timeout: 20 * time.Second, Context: t.Context(), Authenticate: s.authenticate}
 	for _, f := range options {
 		f(&o)
 	}

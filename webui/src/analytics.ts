@@ -90,7 +90,7 @@ function chart(w: Words, title: Key, labels: string[], series: Series[], hint = 
   });
   return html`<figure class="card pad" data-chart=${title}><h3>${w.t(title)}</h3>${hint ? html`<p class="muted">${hint}</p>` : nothing}
     <svg viewBox="0 0 600 120" width="100%" height="120" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
-    ${labels.length < 10 ? nothing : axis([labels[0], labels.at(-1)!])}
+    ${labels.length < 10 || title === "topOwners" ? nothing : axis([labels[0], labels.at(-1)!])}
     <ul class="legend">${series.map((s) => html`<li class=${s.tone}><i aria-hidden="true"></i>${w.t(s.key)} <strong>${w.number(s.values.reduce((n, v) => n + v, 0))}</strong></li>`)}</ul>
     ${table(
       w,

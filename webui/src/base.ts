@@ -1,5 +1,5 @@
 import { LitElement, html, nothing, type TemplateResult } from "lit";
-import type { Api, Dependent, Me, Session, Summary, Stats } from "./api.ts";
+import type { Api, Dependent, Me, Phase, Session, Summary, Stats } from "./api.ts";
 import { Words, type Key } from "./i18n.ts";
 import { icon, ring, type Icon } from "./icons.ts";
 
@@ -42,6 +42,21 @@ export abstract class View extends LitElement {
     this.forgo();
   }
 
+  private focused = -1; // the item of a list that has the focus
+  private get holder() {
+    return (this.getRootNode() as ShadowRoot).activeElement;
+  }
+  protected willUpdate() {
+    const item = this.holder?.closest("li");
+    this.focused = item ? [...this.querySelectorAll("li")].indexOf(item) : -1;
+  }
+  /** updated gives the focus of an item that went to the next one: otherwise the keyboard begins at the top again. */
+  protected updated() {
+    if (this.focused < 0 || this.holder) return;
+    const items = [...this.querySelectorAll("li")];
+    items[Math.min(this.focused, items.length - 1)]?.querySelector<HTMLElement>("button, a, input")?.focus();
+  }
+
   private asking?: AbortController; // what was asked last
   private waiting?: ReturnType<typeof setTimeout>;
 
@@ -75,11 +90,18 @@ export abstract class View extends LitElement {
   }
 
   private typing?: ReturnType<typeof setTimeout>;
+  private texts: Record<string, string> = {}; // as typed, by the parameter
   /** typed is set with what is in a field, once no more is typed. */
   protected typed(key: string, e: Event) {
     clearTimeout(this.typing);
-    const value = (e.target as HTMLInputElement).value.trim();
-    this.typing = setTimeout(() => this.set({ [key]: value }), 300);
+    const text = (this.texts[key] = (e.target as HTMLInputElement).value);
+    this.typing = setTimeout(() => this.set({ [key]: text.trim() }), 300);
+  }
+  /** text is what a field for a parameter has: as typed, so that a space at the end stays there for the next word. */
+  protected text(key: string): string {
+    const value = this.frame.params.get(key) ?? "",
+      text = this.texts[key] ?? "";
+    return text.trim() === value ? text : value;
   }
 
   /** box is a field for a filter. */
@@ -119,10 +141,12 @@ export function dated(w: Words, key: Key, at: string, values: Record<string, str
 /** ahead is a text with the date of what a cleanup does. */
 export const ahead = (w: Words, key: Key, at: string, values?: Record<string, string | number>) => dated(w, key, at, values, w.ahead(at));
 
-/** stateOf is one state and one date. */
-export function stateOf(w: Words, s: Session) {
-  const at = s.state_until,
-    key = s.active ? (s.state === "closing" || (at && w.due(at)) ? "closingAt" : "closesAt") : "deletedAt";
+/** stateOf is one state and one date; in a plan, what the cleanup at that time would do with the session. */
+export function stateOf(w: Words, s: Session, plan?: string) {
+  const at = s.state_until;
+  if (plan && at && Date.parse(at) <= Date.parse(plan))
+    return html`<span class="state ${s.active ? "closing" : "deleting"}"><span class="pill">${w.t(s.active ? "planClosed" : "planDeleted")}</span>${ruleOf(w, s)}</span>`;
+  const key = s.active ? (s.state === "closing" || (at && w.due(at)) ? "closingAt" : "closesAt") : "deletedAt";
   const text = s.state === "protected" ? w.t("neverCleaned") : at ? ahead(w, key, at) : w.t(s.active ? "staysOpen" : "staysClosed");
   return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${ruleOf(w, s)}${warningOf(w, s)}</span>`;
 }
@@ -159,6 +183,11 @@ export function alongLists(w: Words, all: Dependent[]): TemplateResult[] {
   const lists: [Key, Dependent[]][] = [["deleteAlong", some("deleted")], ["unlinkedAlong", some("unlinked")]];
   return lists.filter(([, rows]) => rows.length).map(([title, rows]) => html`<p>${w.t(title)}</p><ul class="list">${rows.map((d) => html`<li>${said(d)}</li>`)}</ul>`);
 }
+
+/** doneOf is how many sessions a run did something with. */
+export const doneOf = (phases: Phase[], action: string) => phases.find((p) => p.action === action)?.done ?? 0;
+/** did is what a run did. */
+export const did = (w: Words, phases: Phase[]) => `${w.t("nDeleted", { n: doneOf(phases, "deleted") })}, ${w.t("nClosed", { n: doneOf(phases, "deactivated") })}`;
 
 export const whoIs = (w: Words, me: Me, actor: string): string => {
   if (actor === me.actor) return w.t("you");

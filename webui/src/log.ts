@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Event as Entry, Page, SessionRef } from "./api.ts";
 import { reverse } from "./actions.ts";
-import { View, empty, inside, skeleton, whoIs } from "./base.ts";
+import { View, did, empty, inside, skeleton, whoIs } from "./base.ts";
 import { languages, type Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 
@@ -129,8 +129,7 @@ export class LogView extends View {
 
   private which(e: Entry) {
     if (e.run) {
-      const of = (a: string) => e.run!.phases.find((p) => p.action === a)?.done ?? 0;
-      return html`<span class="muted">${this.t("lastDid", { deleted: of("deleted"), closed: of("deactivated") })}${e.run.refused ? html` · ${this.t("lastRefused")}` : e.run.failed ? html` · ${this.t("lastFailed")}` : nothing}</span>`;
+      return html`<span class="muted">${did(this.frame.words, e.run.phases)}${e.run.refused ? html` · ${this.t("lastRefused")}` : e.run.failed ? html` · ${this.t("lastFailed")}` : nothing}</span>`;
     }
     if (e.until) return html`<span class="muted">${this.frame.words.full(e.until)}</span>`;
     const names = e.sessions.map((s) => s.name || s.id);

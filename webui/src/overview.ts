@@ -1,16 +1,14 @@
 import { html, nothing } from "lit";
-import { Problem, type Analytics, type Cleanup, type Phase, type RuleEffect } from "./api.ts";
+import { Problem, type Analytics, type Cleanup, type RuleEffect, type Stats } from "./api.ts";
 import { progressDialog, reverse } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
 import { sure } from "./ask.ts";
 import { bar, parts } from "./bar.ts";
-import { View, alongLists, dated, inside, nameOf, skeleton, stateOf } from "./base.ts";
+import { View, alongLists, dated, did, doneOf as of, inside, nameOf, skeleton, stateOf } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 import { pause, pauseBanner } from "./pause.ts";
 import { effects } from "./policy.ts";
-
-const of = (phases: Phase[], action: string) => phases.find((p) => p.action === action)?.done ?? 0;
 
 /** OverviewView is an admin's: whether the cleanup works, and what it would do. */
 export class OverviewView extends View {
@@ -68,7 +66,7 @@ export class OverviewView extends View {
       <p class="lead">${this.runs()}</p>
       ${stats.metrics.pause ? html`<section aria-label=${this.t("paused")}>${pauseBanner(this.frame, stats.metrics.pause)}</section>` : nothing}
       <div class="acts start below">${this.to("owners")}${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
-      ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(this.frame.words.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
+      ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(this.frame.words.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(this.said(a), a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
       <section aria-labelledby="simulate">${this.simulation()}</section>
       ${
@@ -93,12 +91,20 @@ export class OverviewView extends View {
     const w = this.frame.words,
       run = this.frame.stats!.metrics.last_run,
       next = this.frame.summary!.next_run_at;
-    const did =
+    const all =
       run?.run &&
-      `${run.run.refused ? this.t("lastRefused") + ", " : run.run.failed ? this.t("lastFailed") + ", " : ""}${this.t("lastDid", { deleted: of(run.run.phases, "deleted"), closed: of(run.run.phases, "deactivated") })}`;
-    const [before, between] = this.t("lastRunDid", { last: "\0", did: did ?? "" }).split("\0");
+      `${run.run.refused ? this.t("lastRefused") + ", " : run.run.failed ? this.t("lastFailed") + ", " : ""}${did(w, run.run.phases)}`;
+    const [before, between] = this.t("lastRunDid", { last: "\0", did: all ?? "" }).split("\0");
     const last = run?.run ? html`${before}${this.around("lastRun", run.run.started_at)}${between}` : this.t("neverRan") + ".";
     return html`${last} ${next ? dated(w, "nextRun", next, {}, w.due(next) ? w.t("atOnce") : undefined) : this.t("noSchedule")}.`;
+  }
+
+  /** said is an alert in words of the page; one without any in those that the server has for programs. */
+  private said({ code, message }: Stats["alerts"][number]): string {
+    const m = this.frame.stats!.metrics;
+    if (code === "too_many_due") return this.t("alertDue", { n: m.due_for_deactivation + m.due_for_deletion });
+    if (code === "cleanup_failed") return this.t(m.last_run?.run?.refused ? "alertRefused" : "alertFailed");
+    return message.charAt(0).toUpperCase() + message.slice(1);
   }
 
   private alert(text: unknown, code = "") {
@@ -198,7 +204,7 @@ export class OverviewView extends View {
     return html`<div class="result" role="status" id="plan"><strong>${said}.</strong>
       ${r.would_be_refused ? html`<div class="banner bad">${icon("warn")}<p>${this.t("limitWould")}</p></div>` : nothing}
       ${alongLists(w, r.dependents ?? [])}${this.showRules(r)}
-      ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s)}</li>`)}</ul></details>` : nothing}
+      ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s, r.as_of)}</li>`)}</ul></details>` : nothing}
       ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${run}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
   }
 
@@ -232,8 +238,8 @@ export class OverviewView extends View {
     const r = this.done!,
       sum = (k: "skipped" | "failed") => r.phases.reduce((n, p) => n + p[k], 0);
     const closed = of(r.phases, "deactivated");
-    return html`<div class="result" role="status" id="done"><strong>${this.t("cleanDone", { deleted: of(r.phases, "deleted"), closed })}</strong>
-      ${sum("skipped") + sum("failed") ? html`<p>${this.t("cleanIssues", { skipped: sum("skipped"), failed: sum("failed") })}</p><ul class="list">${[...r.failures.map((f) => [f.session_id, f.error]), ...r.skipped.map((s) => [s.session_id, s.reason])].slice(0, 20).map(([id, why]) => html`<li><bdi>${id}</bdi>: ${why}</li>`)}</ul>` : nothing}
+    return html`<div class="result" role="status" id="done"><strong>${this.t("cleanDone", { did: did(this.frame.words, r.phases) })}</strong>
+      ${sum("skipped") + sum("failed") ? html`<p>${this.t("nSkipped", { n: sum("skipped") })}, ${this.t("nFailed", { n: sum("failed") })}.</p><ul class="list">${[...r.failures.map((f) => [f.session_id, f.error]), ...r.skipped.map((s) => [s.session_id, s.reason])].slice(0, 20).map(([id, why]) => html`<li><bdi>${id}</bdi>: ${why}</li>`)}</ul>` : nothing}
       ${closed && r.run_id ? html`<div class="acts start"><button data-act="reverse" @click=${this.reverse}>${icon("reopen")}${this.t("reverse")}</button></div>` : nothing}</div>`;
   }
 

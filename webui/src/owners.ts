@@ -40,7 +40,7 @@ export class OwnersView extends View {
       <p class="lead">${!page ? "" : some ? this.t("ownersSome", { n: page.owner_count, m: page.matching }) : this.t("ownersLead", { n: page.owner_count })}</p>
       <section>
         <div class="tools" role="search">
-          <label class="search field"><span>${this.t("searchOwner")}</span><input type="search" name="q" .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
+          <label class="search field"><span>${this.t("searchOwner")}</span><input type="search" name="q" .value=${this.text("q")} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
           <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
             ${orders.map(([v, k]) => html`<option value=${v} ?selected=${(p.get("sort") ?? "-total") === v}>${this.t(k)}</option>`)}</select></label>
         </div>

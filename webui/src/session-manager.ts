@@ -28,6 +28,9 @@ const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key; p
   log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
 };
 
+// What the server refuses, in words of the page where its own are for programs.
+const refusals: Record<string, Key> = { offline: "offline", "too-many-requests": "tooFast", "other-sessions": "others", "too-many-deletions": "refused" };
+
 interface Toast {
   id: number;
   text: string;
@@ -329,7 +332,7 @@ export class SessionManager extends LitElement {
   private toast(text: string, o: { bad?: boolean; action?: string; run?: () => void } = {}) {
     const id = ++this.toastId;
     this.toasts = [...this.toasts.slice(-2), { id, text, ...o }];
-    if (!o.bad) this.fade(id, o.action ? 15_000 : 6_000);
+    if (!o.bad) this.fade(id, o.action ? 60_000 : 6_000);
   }
 
   /** fade ends a message after a while, unless somebody is about to use it. */
@@ -347,7 +350,8 @@ export class SessionManager extends LitElement {
   private failed(e: unknown) {
     if (!(e instanceof Problem)) throw e;
     if (e.status === 401) return this.fault(e);
-    const text = e.kind === "offline" ? this.t("offline") : e.status === 404 ? this.t("gone") : e.message || this.t("failed");
+    const own = refusals[e.kind] ?? (e.status === 404 ? "gone" : undefined);
+    const text = own ? this.t(own) : e.message || this.t("failed");
     this.toast(text, { bad: true });
   }
 
@@ -402,14 +406,14 @@ export class SessionManager extends LitElement {
         true,
       )}</div>`;
     }
-    if (e.status === 403) return html`<div class="card">${empty("lock", this.t("noAccess"), this.t("noAccessHint"), this.logoutForm(), true)}</div>`;
+    if (e.status === 403) return html`<div class="card">${empty("lock", this.t("noAccess"), this.t("noAccessHint"), this.logoutForm(true), true)}</div>`;
     return html`<div class="card">${empty("warn", e.kind === "offline" ? this.t("offline") : e.message || this.t("failed"), this.t("offlineDo"), html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`, true)}</div>`;
   }
 
-  private logoutForm() {
-    return this.logout
-      ? html`<form method="post" action=${this.logout}><button class="ghost icon" title=${this.t("logOut")} aria-label=${this.t("logOut")}>${icon("out")}</button></form>`
-      : nothing;
+  private logoutForm(whole = false) {
+    const say = this.t("logOut");
+    if (!this.logout) return nothing;
+    return html`<form method="post" action=${this.logout}><button class=${whole ? "" : "ghost icon"} title=${say} aria-label=${say}>${icon("out")}${whole ? say : nothing}</button></form>`;
   }
 
   private whole() {

@@ -157,9 +157,9 @@ export class SessionsView extends View {
     const p = this.frame.params,
       admin = this.frame.me.all_sessions;
     return html`<div class="tools" role="search">
-      <label class="search"><span class="hidden">${this.t("search")}</span>${icon("search")}<input type="search" name="q" placeholder=${this.t("search")} .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
-      ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("owner", e)}></label>` : nothing}
-      ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => this.typed("tags", e)}></label>` : nothing}
+      <label class="search"><span class="hidden">${this.t("search")}</span>${icon("search")}<input type="search" name="q" placeholder=${this.t("search")} .value=${this.text("q")} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
+      ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${this.text("owner")} maxlength="500" @input=${(e: Event) => this.typed("owner", e)}></label>` : nothing}
+      ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${this.text("tags")} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => this.typed("tags", e)}></label>` : nothing}
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
         <option value="">${this.t("any")}</option>${[...statuses, ...(this.frame.me.warnings ? [selection] : [])].map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>

@@ -125,7 +125,7 @@ export const style = css`
 
   /* States */
   .empty { text-align: center; padding: clamp(2rem, 8vw, 4rem) 1rem; display: grid; gap: .4rem; justify-items: center; }
-  .empty svg { width: 3.5rem; height: 3.5rem; color: var(--strong); margin-bottom: .4rem; }
+  .empty > svg { width: 3.5rem; height: 3.5rem; color: var(--strong); margin-bottom: .4rem; }
   .empty strong, .empty h1 { font-size: 1.1rem; font-weight: 650; }
   .empty p { color: var(--muted); max-width: 34ch; }
   .empty .button, .empty button { margin-top: .8rem; }

@@ -36,6 +36,7 @@ const (
 	codeNotArchived      = "SC003"
 	codeHeld             = "SC004"
 	codeNoNewID          = "SC005"
+	codeReplicated       = "SC006"
 )
 
 // onStandby says what to do about a server that only reads.
@@ -93,6 +94,8 @@ func explain(server *pgconn.PgError, err error) error {
 		return sessioncleanup.ErrNotArchived
 	case codeNoNewID:
 		return invalid.Errorf("%s", server.Message)
+	case codeReplicated:
+		return replicatedError(server.Message)
 	case codeHeld:
 		return sessioncleanup.ErrHeld
 	case codeDependents:

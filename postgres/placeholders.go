@@ -28,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_classed", "ahead_inactive", "matches", "event_name", "session_columns", "filter", "trigger_wrong", "reached_now", "branches_later", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_classed", "ahead_inactive", "matches", "event_name", "session_columns", "filter", "trigger_wrong", "reached_now", "branches_later", "replicated", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.

@@ -25,6 +25,7 @@ type plan struct {
 	create   bool   // the table of the library's own does not exist yet
 	space    bool   // the schema of an installation with a name does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
+	gaps     []*gap // see catchup.go
 	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note

@@ -49,6 +49,10 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		wrong = append(wrong, err)
 	}
+	replicated := s.checkReplicated(ctx, m)
+	if replicated != nil && !errors.Is(replicated, sessioncleanup.ErrInvalid) {
+		return replicated
+	}
 	if retyped, err := m.retyped(ctx, s.pool); err != nil {
 		return err
 	} else if retyped {
@@ -114,9 +118,9 @@ func (s *Store) Validate(ctx context.Context) error {
 		report("the configured schema is not the one that was adopted")
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%w; run migrate", errors.Join(wrong...))
+		wrong = []error{fmt.Errorf("%w; run migrate", errors.Join(wrong...))}
 	}
-	return nil
+	return errors.Join(append(wrong, replicated)...)
 }
 
 // missingObjects looks for what Migrate added, and says in words what is missing.

@@ -56,7 +56,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addTagColumns, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.addNumbers, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addTagColumns, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}

@@ -59,3 +59,46 @@ func TestARunRefusesToWorkWhereRowsArriveByLogicalReplication(t *testing.T) {
 		})
 	}
 }
+
+// After a switch to a subscriber the rows are there, but sequences begin again.
+func TestNumbersContinueAfterASwitchByLogicalReplication(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]string{
+		"as they are":               "",
+		"of a log that was emptied": "INSERT INTO sessioncleanup_positions VALUES ('reader', 500); DELETE FROM sessioncleanup_events;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, url, _ := shaped(t, usedTables, sessioncleanup.MigrateOptions{})
+			migrate(t, store)
+			if err := runOnce(t, store); err != nil {
+				t.Fatal(err)
+			}
+			pool := connect(t, url)
+			used := value[int](t, pool, "SELECT max(id) FROM sessioncleanup_events")
+			mustRun(t, pool, lost+"ALTER TABLE sessioncleanup_events ALTER id RESTART; ALTER TABLE sessioncleanup_touches ALTER id RESTART;"+
+				"INSERT INTO sessioncleanup_touches (id, session_id, at) OVERRIDING SYSTEM VALUE VALUES (1, 50, now()), (2, 51, now())")
+			mustExec(t, pool, "UPDATE sessions SET last_activity = now() - interval '2 days' WHERE id > 40")
+			for doing, err := range map[string]error{"a run": runOnce(t, store), "Validate": store.Validate(t.Context())} {
+				if !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+					t.Errorf("%s gave %v, want an ErrNotInstalled", doing, err)
+				}
+			}
+			migrate(t, store)
+			mustExec(t, pool, "DELETE FROM sessioncleanup_leases") // that of the run that could not be recorded expires later
+			mustExec(t, pool, "INSERT INTO messages (session_id) VALUES (52)")
+			if err := runOnce(t, store); err != nil {
+				t.Fatal(err)
+			}
+			if lost != "" {
+				used = 500
+			}
+			if first := value[int](t, pool, "SELECT min(id) FROM sessioncleanup_events WHERE at > now() - interval '1 minute' AND id > $1", used); first != used+1 {
+				t.Errorf("the log continues with %d, want %d", first, used+1)
+			}
+			if active := value[string](t, pool, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM sessions WHERE active"); active != "50 51 52" {
+				t.Errorf("sessions %q are active, want 50 51 52, which were used", active)
+			}
+		})
+	}
+}

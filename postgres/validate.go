@@ -75,6 +75,11 @@ func (s *Store) Validate(ctx context.Context) error {
 	} else if err := s.checkBranches(ctx, m, report); err != nil { // with the rights of the owner
 		return err
 	}
+	if behind, err := m.behind(ctx, s.pool); err != nil && !hasCode(err, codeNoPrivilege) { // a cleaner's run finds out
+		return err
+	} else if behind != "" {
+		report("the numbers of %s would begin again", behind)
+	}
 	if there, err := m.classed(ctx, s.pool); err != nil {
 		return err
 	} else if !there {

@@ -244,5 +244,22 @@ SELECT n.nspname || '.' || c.relname || ' (' || k.words || ')', format('%I.%I', 
 -- name: replicated_now
 SELECT "{replicated}";
 
+-- name: numbers_used
+-- The library's tables whose sequences number their rows, and the highest number in use, also where it is only remembered.
+(VALUES ("{events_literal}", (SELECT greatest(max(n.used), 0) FROM (SELECT (SELECT max(e.id) FROM "{events}" e) AS used
+             UNION ALL SELECT (SELECT l.last_id FROM "{seals}" l ORDER BY l.number DESC LIMIT 1) UNION ALL SELECT max(p.position) FROM "{positions}" p) n)),
+        ("{archive_literal}", (SELECT coalesce(max(a.id), 0) FROM "{archive}" a)),
+        ("{retagged_literal}", (SELECT coalesce(max(r.id), 0) FROM "{retagged}" r)),
+        ("{touches_literal}", (SELECT coalesce(max(t.id), 0) FROM "{touches}" t)))
+
+-- name: numbers_behind
+-- Logical replication copies rows, but not how far their sequences are.
+SELECT coalesce(string_agg(u.path, ', '), '') FROM "{numbers_used}" u (path, used)
+ WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence(u.path, 'id')::regclass), 0) < u.used;
+
+-- name: numbers_continue
+SELECT setval(pg_get_serial_sequence(u.path, 'id')::regclass, u.used) FROM "{numbers_used}" u (path, used)
+ WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence(u.path, 'id')::regclass), 0) < u.used;
+
 -- name: branches_later_of_all
 SELECT DISTINCT b.source, b.name, b.partition FROM "{branches_later}" b ORDER BY b.name, b.source;

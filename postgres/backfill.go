@@ -26,10 +26,17 @@ const (
 const calm = 100 * time.Millisecond
 
 // addBackfill sets the last activity of existing sessions, from their other columns and their activity, and marks those
-// that are inactive already.
+// that are inactive already. Later it does so again with what no trigger noticed: see catchup.go.
 func (p *plan) addBackfill(ctx context.Context) error {
-	if p.create || p.set.backfilled {
+	if p.create {
+		p.add(step{about: "note that there is nothing to fill in", sql: []string{p.m.statement("settings_backfilled")}})
 		return nil
+	}
+	if p.set.backfilled && len(p.gaps) == 0 && !p.opts.Reread {
+		return nil
+	}
+	if p.adopted() {
+		return p.addFill(ctx, "fill in the activity that no trigger noticed")
 	}
 	if err := p.findRefilled(ctx); err != nil {
 		return err
@@ -38,6 +45,11 @@ func (p *plan) addBackfill(ctx context.Context) error {
 		p.warn("the rows of tables of others than %s are followed from now on, but those that are there are not read (%s): sessions without a last activity count as used now",
 			p.m.table.owner, strings.Join(tables, ", "))
 	}
+	return p.addFill(ctx, "fill in the last activity of old sessions")
+}
+
+// addFill adds the steps of a backfill, whose purpose is about.
+func (p *plan) addFill(ctx context.Context, about string) error {
 	fired, err := updateTriggers(ctx, p.q, p.m)
 	if err != nil {
 		return err
@@ -46,11 +58,10 @@ func (p *plan) addBackfill(ctx context.Context) error {
 	if fired.before {
 		p.add(step{about: "keep the application's triggers on updates from changing sessions in the backfill", sql: keep.sql, adds: keep.adds})
 	}
-	fill := p.m.backfillNames(p.refilled)
-	all := []string{backfillTable(p.m), p.m.mark("false") + ";",
+	fill := p.backfillNames()
+	all := []string{p.backfillTable(), p.m.mark("false") + ";",
 		p.m.statement("backfill_all", fill), "RESET " + p.m.label() + ".filling;", "RESET " + p.m.label() + ".writing;",
 		"DROP TABLE " + p.m.names["backfill"] + ";", p.m.statement("settings_backfilled")}
-	about := "fill in the last activity of old sessions"
 	if len(fired.after) > 0 {
 		about += "; these triggers run for each of them, unless a superuser migrates: " + strings.Join(fired.after, ", ")
 	}
@@ -92,11 +103,15 @@ func (p *plan) keepTriggers() keeping {
 }
 
 // backfillNames fills in the backfill. The moment refilled, when there is one, is no session's last activity.
-func (m *mapping) backfillNames(refilled string) sqlfile.Names {
-	n := sqlfile.Names{"refilled": literal(refilled), "backfill_refill": "false"}
-	for _, part := range []string{"backfill_known", "backfill_refill", "backfill_unknown", "backfill_later", "backfill_lags", "backfill_undated", "backfill_needed", "backfill_set"} {
-		if part != "backfill_refill" || refilled != "" {
-			n[part] = m.statement(part, n)
+func (p *plan) backfillNames() sqlfile.Names {
+	n := sqlfile.Names{"refilled": literal(p.refilled), "backfill_refill": "false", "backfill_revived": "false", "backfill_patience": "interval '1 hour'"}
+	parts := []string{"backfill_known", "backfill_refill", "backfill_unknown", "backfill_later", "backfill_lags", "backfill_undated", "backfill_needed", "backfill_set"}
+	if p.adopted() {
+		parts = p.catchUp(n)
+	}
+	for _, part := range parts {
+		if part != "backfill_refill" || p.refilled != "" {
+			n[part] = p.m.statement(part, n)
 		}
 	}
 	return n
@@ -143,26 +158,34 @@ func updateTriggers(ctx context.Context, q *guarded, m *mapping) (firing, error)
 }
 
 // backfillTable makes a table of each session's newest activity, in one scan of each activity table.
-func backfillTable(m *mapping) string {
+func (p *plan) backfillTable() string {
 	var parts []string
-	for _, src := range m.sources {
-		if src.At == "" || !m.reads(src.relation) {
-			continue
+	if p.adopted() {
+		parts = p.unnoticed()
+	} else {
+		for _, src := range p.m.sources {
+			if src.At != "" && p.m.reads(src.relation) {
+				parts = append(parts, p.newestIn(src, src.sql()))
+			}
 		}
-		parts = append(parts, m.statement("backfill_source", sqlfile.Names{
-			"session": sqlfile.Column(src.Session), "source": src.sql(), "at": m.madeAtOf(src.columns[src.At], "c."),
-		}))
 	}
 	if len(parts) == 0 {
-		return m.statement("backfill_empty")
+		return p.m.statement("backfill_empty")
 	}
-	return m.statement("backfill_table", sqlfile.Names{"backfill_union": strings.Join(parts, "\nUNION ALL\n")})
+	return p.m.statement("backfill_table", sqlfile.Names{"backfill_union": strings.Join(parts, "\nUNION ALL\n")})
+}
+
+// newestIn is the newest activity of each session in a table that has the columns of an activity table.
+func (p *plan) newestIn(src source, table string) string {
+	return p.m.statement("backfill_source", sqlfile.Names{
+		"session": sqlfile.Column(src.Session), "source": table, "at": p.m.madeAtOf(src.columns[src.At], "c."),
+	})
 }
 
 // backfill goes through the sessions by id, in short transactions, until none lacks a last activity. Sessions that are
 // touched meanwhile have one already.
 func (s *Store) backfill(ctx context.Context, p *plan) error {
-	m, names := p.m, p.m.backfillNames(p.refilled)
+	m, names := p.m, p.backfillNames()
 	var made, missing bool
 	err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", m.names["backfill"]).Scan(&made)
 	if err != nil {
@@ -172,7 +195,7 @@ func (s *Store) backfill(ctx context.Context, p *plan) error {
 		return err
 	}
 	if !made { // in one transaction: when it is there, it is complete
-		if err := s.runStep(ctx, m, step{sql: []string{backfillTable(m), "ANALYZE " + m.names["backfill"] + ";"}}); err != nil {
+		if err := s.runStep(ctx, m, step{sql: []string{p.backfillTable(), "ANALYZE " + m.names["backfill"] + ";"}}); err != nil {
 			return err
 		}
 	}

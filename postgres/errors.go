@@ -30,6 +30,7 @@ const (
 	codeUnknownObject    = "42704" // a parameter of the URL, when connecting
 	codeBadValue         = "22023" // of a parameter
 	codeDependents       = "2BP01" // something depends on what is dropped
+	codeUnique           = "23505"
 	codeBadText          = "22P02"
 	codeOutOfRange       = "22003"
 	codeUnarchivable     = "SC001" // these are the library's own
@@ -37,6 +38,7 @@ const (
 	codeNotArchived      = "SC003"
 	codeHeld             = "SC004"
 	codeNoNewID          = "SC005"
+	codeReplicated       = "SC006"
 )
 
 // onStandby says what to do about a server that only reads.
@@ -75,6 +77,9 @@ func explain(server *pgconn.PgError, err error) error {
 	if strings.Contains(server.Message, "statement pooling mode") { // PgBouncer
 		return invalid.Databasef("%w; the pooler is in statement mode, which has no transactions: use pool_mode = transaction, or session", err)
 	}
+	if server.Code == codeUnique && slices.Contains([]string{"sessioncleanup_events_pkey", "sessioncleanup_archive_pkey", "sessioncleanup_retagged_pkey", "sessioncleanup_touches_pkey"}, server.ConstraintName) {
+		return fmt.Errorf("%w: %w: its numbers begin again, as after a switch by logical replication; run migrate", sessioncleanup.ErrNotInstalled, err)
+	}
 	switch server.Code {
 	case codeBadPassword, codeBadRole:
 		return invalid.Errorf("%w; check the user and the password of the database URL", err)
@@ -94,6 +99,8 @@ func explain(server *pgconn.PgError, err error) error {
 		return sessioncleanup.ErrNotArchived
 	case codeNoNewID:
 		return invalid.Errorf("%s", server.Message)
+	case codeReplicated:
+		return replicatedError(server.Message)
 	case codeHeld:
 		return sessioncleanup.ErrHeld
 	case codeDependents:

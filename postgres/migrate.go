@@ -45,6 +45,9 @@ func (s *Store) migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	}
 	s.warn(ctx, plan.m)
 	s.warnOfNames(ctx, plan.m)
+	if err := s.checkReplicated(ctx, plan.m); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "runs will be refused: "+err.Error())
+	}
 	return nil
 }
 

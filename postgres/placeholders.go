@@ -28,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_classed", "ahead_inactive", "matches", "event_name", "session_columns", "filter", "trigger_wrong", "reached_now", "branches_later", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_classed", "ahead_inactive", "matches", "event_name", "session_columns", "filter", "trigger_wrong", "reached_now", "branches_later", "replicated", "numbers_used", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -36,7 +36,7 @@ func (m *mapping) fill() {
 	n := sqlfile.Names{
 		"space": sqlfile.Column(m.space), "space_literal": literal(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
 		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
-		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "tags_literal": literal(m.own("tags")), "class": sqlfile.Column(classColumn), "class_literal": literal(classColumn), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "tags_literal": literal(m.own("tags")), "class": sqlfile.Column(classColumn), "class_literal": literal(classColumn), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")), "retagged_literal": literal(m.own("retagged")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": firstOf(m.ownerName()), "activity_count": m.activityCount(),

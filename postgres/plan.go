@@ -25,6 +25,7 @@ type plan struct {
 	create   bool   // the table of the library's own does not exist yet
 	space    bool   // the schema of an installation with a name does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
+	gaps     []*gap // see catchup.go
 	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note
@@ -55,7 +56,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addTagColumns, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.addNumbers, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addTagColumns, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}

@@ -57,6 +57,7 @@ type trigger struct {
 	Function  string        `json:"function"`
 	statement string        // that creates it
 	names     sqlfile.Names // for its placeholders
+	gap       *gap          // what goes unnoticed while it is missing; see catchup.go
 }
 
 // addTriggers puts the triggers on the table of touches and on the activity tables, and drops those on tables that are no
@@ -74,8 +75,12 @@ func (p *plan) addTriggers(ctx context.Context) error {
 	for _, t := range all {
 		wanted = append(wanted, t.object)
 		if !slices.Contains(there, t.object) || !p.has(t.object) {
-			p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", t.Name, t.Space, t.Table), adds: []object{t.object},
-				sql: []string{dropTrigger(t.object), p.m.statement(t.statement, t.names, sqlfile.Names{"trigger": sqlfile.Column(t.Name), "source": t.on()})}})
+			sql := []string{dropTrigger(t.object), p.m.statement(t.statement, t.names, sqlfile.Names{"trigger": sqlfile.Column(t.Name), "source": t.on()})}
+			if t.gap != nil && p.adopted() && !slices.Contains(there, t.object) {
+				p.gaps = append(p.gaps, t.gap)
+				sql = append(sql, p.m.statement("settings_unfilled"))
+			}
+			p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", t.Name, t.Space, t.Table), adds: []object{t.object}, sql: sql})
 		}
 	}
 	o := p.m.tagTrigger()
@@ -90,13 +95,16 @@ func (p *plan) addTriggers(ctx context.Context) error {
 
 // triggers lists those that there should be.
 func (p *plan) triggers(ctx context.Context) (all []trigger, err error) {
+	var hole *gap
 	add := func(o object, function, statement string, names sqlfile.Names) {
 		o.Kind = "trigger"
-		all = append(all, trigger{o, function, statement, names})
+		all = append(all, trigger{o, function, statement, names, hole})
 	}
 	space, table := p.m.table.space, p.m.table.name
 	add(object{Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}, "sessioncleanup_commit_touches", "commit_trigger", nil)
+	hole = &gap{}
 	add(object{Space: space, Table: table, Name: observeTrigger}, "sessioncleanup_observe", "observe_trigger", nil)
+	hole = nil
 	add(object{Space: space, Table: table, Name: "sessioncleanup_untag"}, "sessioncleanup_untag", "untag_trigger", nil)
 	for _, event := range []string{"insert", "update", "delete"} {
 		add(object{Space: p.m.space, Table: "sessioncleanup_tags", Name: "sessioncleanup_retagged_" + event}, "sessioncleanup_retagged", "retagged_"+event, nil)
@@ -113,6 +121,7 @@ func (p *plan) triggers(ctx context.Context) (all []trigger, err error) {
 			if b.OID != src.oid && slices.ContainsFunc(p.m.sources, func(s source) bool { return s.oid == b.OID && s.Session == src.Session }) {
 				continue // it inherits, and is followed by itself
 			}
+			hole = &gap{src, b.sql()}
 			for _, event := range []string{"insert", "update"} {
 				add(object{Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}, trackName(src), "track_"+event, p.trackNames(src))
 			}

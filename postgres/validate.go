@@ -49,6 +49,10 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		wrong = append(wrong, err)
 	}
+	replicated := s.checkReplicated(ctx, m)
+	if replicated != nil && !errors.Is(replicated, sessioncleanup.ErrInvalid) {
+		return replicated
+	}
 	if retyped, err := m.retyped(ctx, s.pool); err != nil {
 		return err
 	} else if retyped {
@@ -70,6 +74,11 @@ func (s *Store) Validate(ctx context.Context) error {
 		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
 	} else if err := s.checkBranches(ctx, m, report); err != nil { // with the rights of the owner
 		return err
+	}
+	if behind, err := m.behind(ctx, s.pool); err != nil && !hasCode(err, codeNoPrivilege) { // a cleaner's run finds out
+		return err
+	} else if behind != "" {
+		report("the numbers of %s would begin again", behind)
 	}
 	if there, err := m.classed(ctx, s.pool); err != nil {
 		return err
@@ -114,9 +123,9 @@ func (s *Store) Validate(ctx context.Context) error {
 		report("the configured schema is not the one that was adopted")
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%w; run migrate", errors.Join(wrong...))
+		wrong = []error{fmt.Errorf("%w; run migrate", errors.Join(wrong...))}
 	}
-	return nil
+	return errors.Join(append(wrong, replicated)...)
 }
 
 // missingObjects looks for what Migrate added, and says in words what is missing.

@@ -4,6 +4,14 @@
 -- name: backfill_source
 SELECT c."{session}"::"{id_type}" AS session_id, max("{at}") AS at FROM "{source}" c WHERE c."{session}" IS NOT NULL GROUP BY 1
 
+-- name: backfill_used_now
+-- Of a table without times: each of its sessions may have been used until now.
+SELECT DISTINCT c."{session}"::"{id_type}" AS session_id, now() AS at FROM "{source}" c WHERE c."{session}" IS NOT NULL
+
+-- name: backfill_all_used_now
+-- Of a table that is not read: each session may have been used until now.
+SELECT s."{id}" AS session_id, now() AS at FROM "{sessions}" s
+
 -- name: backfill_table
 -- One scan of each activity table, whatever indexes it has.
 CREATE TABLE "{backfill}" AS
@@ -33,15 +41,19 @@ CASE WHEN "{unread}" THEN now() ELSE coalesce(least(greatest("{updated_at_out}",
 CASE WHEN coalesce(b.at, "{observed_at_out}") IS NOT NULL THEN least(greatest(b.at, "{observed_at_out}"), now()) END
 
 -- name: backfill_lags
-coalesce("{backfill_later}" > "{last_activity_out}" + interval '1 hour', false)
+coalesce("{backfill_later}" > "{last_activity_out}" + "{backfill_patience}", false)
+
+-- name: backfill_revived
+-- Made active again while no trigger noticed it, at an unknown time.
+("{is_active}" AND s."{deactivated_at}" IS NOT NULL)
 
 -- name: backfill_needed
-("{visible}" AND ("{backfill_unknown}" OR "{backfill_lags}" OR "{backfill_undated}"))
+("{visible}" AND ("{backfill_unknown}" OR "{backfill_lags}" OR "{backfill_undated}" OR "{backfill_revived}"))
 
 -- name: backfill_set
-"{last_activity}" = CASE WHEN "{backfill_unknown}" THEN "{backfill_known}" "{last_activity_in}" WHEN "{backfill_lags}" THEN "{backfill_later}" "{last_activity_in}"
+"{last_activity}" = CASE WHEN "{backfill_revived}" THEN greatest(s."{last_activity}", now() "{last_activity_in}") WHEN "{backfill_unknown}" THEN "{backfill_known}" "{last_activity_in}" WHEN "{backfill_lags}" THEN "{backfill_later}" "{last_activity_in}"
                            ELSE s."{last_activity}" END,
-           "{deactivated_at}" = CASE WHEN "{backfill_undated}" THEN pg_catalog.timestamptz 'epoch' "{deactivated_at_in}" ELSE s."{deactivated_at}" END
+           "{deactivated_at}" = CASE WHEN "{backfill_revived}" THEN NULL WHEN "{backfill_undated}" THEN pg_catalog.timestamptz 'epoch' "{deactivated_at_in}" ELSE s."{deactivated_at}" END
 
 -- name: backfill_chunk
 -- Rows that another transaction has locked are left to another pass. The search path is that of the application's triggers.

@@ -496,7 +496,7 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_require_triggers
 -- Fails when a trigger that follows activity is missing, disabled, in a partition too, or enabled for replication only, or cannot
--- note the ids any more, so that no run takes a session in use for an idle one; and when row security hides sessions from the role, which would find nothing due.
+-- note the ids any more, or when rows arrive through a subscription, so that no run takes a session in use for an idle one; and when row security hides sessions from the role, which would find nothing due.
 -- Tables that are gone show no activity any more.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_triggers() RETURNS void
 LANGUAGE plpgsql
@@ -505,7 +505,7 @@ AS $sessioncleanup$
 DECLARE
     v_lost text;
 BEGIN
-    IF (SELECT m.complete FROM "{settings}" m) = 0 THEN
+    IF (SELECT m.complete = 0 OR NOT m.backfilled FROM "{settings}" m) THEN
         RAISE EXCEPTION 'the last migration or uninstallation did not finish' USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
     END IF;
     IF row_security_active("{sessions_literal}"::regclass) AND (
@@ -514,6 +514,13 @@ BEGIN
          WHERE p.polrelid = "{sessions_literal}"::regclass AND EXISTS (SELECT FROM unnest(p.polroles) r (oid) WHERE r.oid = 0 OR pg_has_role(r.oid, 'USAGE'))) THEN
         RAISE EXCEPTION 'row security of table % applies to the role %, so that it may not see all sessions', "{sessions_literal}", current_user
             USING ERRCODE = 'insufficient_privilege', HINT = format('ALTER ROLE %I BYPASSRLS, or CREATE POLICY ... TO %1$I USING (true).', current_user);
+    END IF;
+    IF EXISTS (SELECT FROM pg_subscription_rel) THEN
+        v_lost := "{replicated}";
+        IF v_lost IS NOT NULL THEN
+            RAISE EXCEPTION 'rows arrive by logical replication, which fires no trigger that notices activity: %', v_lost
+                USING ERRCODE = 'SC006', HINT = 'Clean up where the rows are written. To write them here, drop the subscription, then migrate --reread.';
+        END IF;
     END IF;
     SELECT string_agg("{trigger_wrong}", ', ') INTO v_lost
       FROM "{settings}" m CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text, name text)

@@ -89,11 +89,17 @@ $sessioncleanup$;
 -- name: sessioncleanup_settle_touches
 -- Writes the touches that stayed noted, each by itself so that one that cannot be written does not keep the others, and
 -- forgets those of sessions that are gone. Every batch does so before it decides; other roles cannot write the table.
+-- It fails while the log's entries would get numbers that are in use or sealed: triggers may have failed to note touches then.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_settle_touches() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
+    IF coalesce(pg_sequence_last_value(pg_get_serial_sequence("{events_literal}", 'id')::regclass), 0)
+       < (SELECT u.used FROM "{numbers_used}" u (path, used) WHERE u.path = "{events_literal}") THEN
+        RAISE EXCEPTION 'the numbers of % would begin again, as after a switch by logical replication, which leaves sequences behind', "{events_literal}"
+            USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
+    END IF;
     IF NOT EXISTS (SELECT FROM "{touches}") THEN
         RETURN;
     END IF;

@@ -81,6 +81,10 @@ SELECT EXISTS (SELECT FROM "{settings}" m WHERE m.places ->> 'functions' = "{fun
 -- name: settings_backfilled
 UPDATE "{settings}" SET backfilled = true;
 
+-- name: settings_unfilled
+-- Runs fail until a migration has filled in again what was not noticed.
+UPDATE "{settings}" SET backfilled = false;
+
 -- name: settings_replaced
 UPDATE "{settings}" SET replaced = replaced || "{replaced_json}"::jsonb;
 
@@ -221,6 +225,41 @@ SELECT n.nspname || '.' || c.relname || ' (' || k.words || ')', format('%I.%I', 
   WHERE c.relkind IN ('r', 'p') AND (c.relispartition OR c.relowner = r.relowner)
     AND NOT EXISTS (SELECT FROM "{settings}" m CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text)
                      WHERE o.kind = 'trigger' AND o.space = n.nspname AND o."table" = c.relname))
+
+-- name: replicated
+-- The tables of the sessions and of activity, with partitions and tables that inherit, whose rows arrive through a subscription,
+-- in words; NULL for none. Their rows fire no trigger of ours, so that nobody notices when they show activity.
+(WITH RECURSIVE below (oid) AS (
+     SELECT to_regclass(a.path)::oid FROM (VALUES ("{sessions_literal}", NULL, NULL), "{source_values}") a (path, session, type) WHERE a.path IS NOT NULL
+      UNION SELECT i.inhrelid FROM below t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+ ), above (oid) AS (
+     SELECT t.oid FROM below t UNION SELECT i.inhparent FROM above t JOIN pg_catalog.pg_inherits i ON i.inhrelid = t.oid)
+ SELECT string_agg(format('%s.%s (subscription %s)', n.nspname, c.relname, u.subname), ', ' ORDER BY n.nspname, c.relname, u.subname)
+   FROM above t
+   JOIN pg_catalog.pg_subscription_rel r ON r.srrelid = t.oid
+   JOIN pg_catalog.pg_subscription u ON u.oid = r.srsubid
+   JOIN pg_catalog.pg_class c ON c.oid = t.oid
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+
+-- name: replicated_now
+SELECT "{replicated}";
+
+-- name: numbers_used
+-- The library's tables whose sequences number their rows, and the highest number in use, also where it is only remembered.
+(VALUES ("{events_literal}", (SELECT greatest(max(n.used), 0) FROM (SELECT (SELECT max(e.id) FROM "{events}" e) AS used
+             UNION ALL SELECT (SELECT l.last_id FROM "{seals}" l ORDER BY l.number DESC LIMIT 1) UNION ALL SELECT max(p.position) FROM "{positions}" p) n)),
+        ("{archive_literal}", (SELECT coalesce(max(a.id), 0) FROM "{archive}" a)),
+        ("{retagged_literal}", (SELECT coalesce(max(r.id), 0) FROM "{retagged}" r)),
+        ("{touches_literal}", (SELECT coalesce(max(t.id), 0) FROM "{touches}" t)))
+
+-- name: numbers_behind
+-- Logical replication copies rows, but not how far their sequences are.
+SELECT coalesce(string_agg(u.path, ', '), '') FROM "{numbers_used}" u (path, used)
+ WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence(u.path, 'id')::regclass), 0) < u.used;
+
+-- name: numbers_continue
+SELECT setval(pg_get_serial_sequence(u.path, 'id')::regclass, u.used) FROM "{numbers_used}" u (path, used)
+ WHERE coalesce(pg_sequence_last_value(pg_get_serial_sequence(u.path, 'id')::regclass), 0) < u.used;
 
 -- name: branches_later_of_all
 SELECT DISTINCT b.source, b.name, b.partition FROM "{branches_later}" b ORDER BY b.name, b.source;

@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"slices"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// This file is about activity that no trigger noticed: a trigger was missing or disabled, or a connection left all of them
+// out. Migrate fills it in from the rows that show it. Runs fail from the moment that Migrate makes such a trigger again
+// until that is done.
+
+// gap is a table, an activity table or one below it, whose rows were not noticed for some time. Without a table it is that of
+// the sessions.
+type gap struct {
+	source source
+	table  string // in SQL
+}
+
+// adopted reports whether an earlier migration was finished.
+func (p *plan) adopted() bool { return p.set.complete == adoption }
+
+// catchUp changes the backfill so that it only moves last activities forward, by more than what runs allow for anyway, and
+// returns the parts of it that are left.
+func (p *plan) catchUp(n sqlfile.Names) []string {
+	n["backfill_unknown"], n["backfill_undated"] = "false", "false"
+	n["backfill_patience"] = "(SELECT p.touch_interval FROM " + p.m.own("policy") + " p)"
+	return []string{"backfill_known", "backfill_later", "backfill_lags", "backfill_revived", "backfill_needed", "backfill_set"}
+}
+
+// unnoticed are queries for the newest activity in the tables with a gap; in all activity tables when those are not known.
+// A session counts as used now where rows do not say when it was used.
+func (p *plan) unnoticed() (queries []string) {
+	gaps := slices.Compact(slices.Clone(p.gaps)) // the two triggers of a table share one
+	if !p.set.backfilled || p.opts.Reread {
+		gaps = nil
+		for _, src := range p.m.sources {
+			gaps = append(gaps, &gap{src, src.sql()})
+		}
+	}
+	for _, g := range gaps {
+		switch {
+		case g.table == "":
+		case !p.m.reads(g.source.relation):
+			queries = append(queries, p.m.statement("backfill_all_used_now"))
+		case g.source.At == "":
+			queries = append(queries, p.m.statement("backfill_used_now", sqlfile.Names{"session": sqlfile.Column(g.source.Session), "source": g.table}))
+		default:
+			queries = append(queries, p.newestIn(g.source, g.table))
+		}
+	}
+	return queries
+}

@@ -50,7 +50,7 @@ func (c *catalog) describe() adopt.Database {
 func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 	t := c.tables[s.Table]
 	a.ID, a.Owner, a.KeyType = t.column(s.ID).identity(), t.column(s.Owner).identity(), t.column(s.ID).keyType()
-	a.IDIndex = t.uniqueIndex(s.ID)
+	a.IDIndex, a.FoldTables = t.uniqueIndex(s.ID), c.folded
 	a.Clocks, a.Precision, a.Updating, a.States = map[string]string{}, 3, nil, t.states(s)
 	for _, column := range adopt.Lifecycle(s) {
 		a.Clocks[column.Column] = t.column(column.Column).clock()
@@ -156,7 +156,7 @@ func (s *Store) warn(ctx context.Context, operation string, warnings []string) {
 
 // propose completes a schema.
 func (c *catalog) propose(given sessioncleanup.Schema) (adopt.Proposal, error) {
-	p, err := c.describe().Propose(given)
+	p, err := c.describe().Propose(c.spelled(given))
 	if err == nil {
 		err = validSchema(p.Schema)
 	}

@@ -126,7 +126,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if installed {
 		before = &have.schema
 	}
-	proposal, proposed, err := catalog.describe().Wanted(s.given, s.naming.name, before)
+	proposal, proposed, err := catalog.describe().Wanted(catalog.spelled(s.given), s.naming.name, before)
 	if err != nil {
 		return plan{}, err
 	}

@@ -4,6 +4,9 @@
 -- name: list_tables
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
 
+-- name: folds_tables
+SELECT @@lower_case_table_names <> 0
+
 -- name: list_columns
 SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''), COALESCE(character_octet_length, 0),
        is_nullable = 'YES', extra

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
@@ -17,6 +18,7 @@ type catalog struct {
 	tables   map[string]*table
 	triggers map[string]trigger
 	taken    map[string]string // the sessions of other installations, by the names of these
+	folded   bool              // the server does not tell upper case from lower case in the names of tables
 }
 
 type table struct {
@@ -127,7 +129,16 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		}
 	}
 	all.respell()
-	return all, nil
+	return all, c.row(ctx, statements["folds_tables"], nil, &all.folded)
+}
+
+// spelled is a schema with the names of tables as the server spells them.
+func (c *catalog) spelled(s sessioncleanup.Schema) sessioncleanup.Schema {
+	if !c.folded {
+		return s
+	}
+	names := slices.Collect(maps.Keys(c.tables))
+	return adopt.RespelledTables(s, func(table string) string { return oneOf(names, table) })
 }
 
 // respell has foreign keys name columns as the tables do: the server keeps the words of the statement that made them.

@@ -34,6 +34,7 @@ const (
 	badPassword     = 1045 // or an unknown user
 	unknownDatabase = 1049
 	lockWaitTimeout = 1205
+	readOnly        = 1290
 	lockedNoWait    = 3572
 	deadlock        = 1213
 )

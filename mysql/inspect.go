@@ -50,7 +50,7 @@ func (c *catalog) describe() adopt.Database {
 func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 	t := c.tables[s.Table]
 	a.ID, a.Owner, a.KeyType = t.column(s.ID).identity(), t.column(s.Owner).identity(), t.column(s.ID).keyType()
-	a.IDIndex = t.uniqueIndex(s.ID)
+	a.IDIndex, a.FoldTables = t.uniqueIndex(s.ID), c.folded
 	a.Clocks, a.Precision, a.Updating, a.States = map[string]string{}, 3, nil, t.states(s)
 	for _, column := range adopt.Lifecycle(s) {
 		a.Clocks[column.Column] = t.column(column.Column).clock()
@@ -121,8 +121,8 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 // that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
 // "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
 // table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
-// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out,
-// and which columns could be Schema.TagColumns.
+// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out, which columns could be
+// Schema.TagColumns, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var hints []string
@@ -139,7 +139,14 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 			err = c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, sqlstore.Each(&values))
 			return values, err
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		times, err := c.timesOf(ctx, catalog, p.Schema)
+		if err != nil {
+			return err
+		}
+		return s.sayTimes(ctx, c, "inspect", catalog, p.Schema, times)
 	})
 	if err != nil {
 		return sessioncleanup.Schema{}, err
@@ -156,7 +163,7 @@ func (s *Store) warn(ctx context.Context, operation string, warnings []string) {
 
 // propose completes a schema.
 func (c *catalog) propose(given sessioncleanup.Schema) (adopt.Proposal, error) {
-	p, err := c.describe().Propose(given)
+	p, err := c.describe().Propose(c.spelled(given))
 	if err == nil {
 		err = validSchema(p.Schema)
 	}

@@ -34,6 +34,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return err
 		}
 		s.warn(ctx, "migrate", plan.warnings)
+		if err := s.checkTimes(ctx, c, plan); err != nil {
+			return err
+		}
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
@@ -76,6 +79,26 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	return s.followRules(ctx, p, classAll)
+}
+
+// checkTimes says how the times of a table that is adopted are understood, and refuses doubtful ones.
+func (s *Store) checkTimes(ctx context.Context, c *conn, p plan) error {
+	if p.want.adopted.Filled {
+		return nil
+	}
+	schema := p.want.schema
+	times, err := c.timesOf(ctx, p.catalog, schema)
+	if err != nil {
+		return err
+	}
+	now, err := c.now(ctx)
+	if err == nil && !s.options.AcceptTimes {
+		err = times.Check(schema.Table, now)
+	}
+	if err != nil {
+		return err
+	}
+	return s.sayTimes(ctx, c, "migrate", p.catalog, schema, times)
 }
 
 // noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.
@@ -126,7 +149,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if installed {
 		before = &have.schema
 	}
-	proposal, proposed, err := catalog.describe().Wanted(s.given, s.naming.name, before)
+	proposal, proposed, err := catalog.describe().Wanted(catalog.spelled(s.given), s.naming.name, before)
 	if err != nil {
 		return plan{}, err
 	}

@@ -39,7 +39,7 @@ type Config struct {
 	// carts_sessioncleanup_events. The first Migrate with a name must have a Schema that names the table. At most 20 lower-case
 	// letters, digits and underscores, the first one a letter. Default: no name, which one installation can have.
 	Name string
-	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall. Default: none.
+	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall, and how times are understood. Default: none.
 	Logger *slog.Logger
 	// Connections is the largest number of connections that the Store opens. Migrate needs two. Default: 10.
 	Connections int

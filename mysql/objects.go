@@ -251,10 +251,10 @@ func (c *catalog) ownIndexes() map[string]string {
 	return found
 }
 
-// lacking are the triggers and indexes that are missing, or not as this version creates them.
-func (c *catalog) lacking(l *layout) (names []string) {
+// lacking are the triggers and indexes that are missing, or not as this version creates them. Of the triggers, some are known to be gone.
+func (c *catalog) lacking(l *layout, gone []string) (names []string) {
 	for _, o := range l.triggers() {
-		if have, there := c.triggers[o.name]; !there || have.body != "" && have.body != o.body() {
+		if have := c.triggers[o.name]; slices.Contains(gone, o.name) || have.body != "" && have.body != o.body() {
 			names = append(names, "the trigger "+o.name)
 		}
 	}

@@ -36,6 +36,26 @@ func TestSettingsOfTheServerDoNotMatter(t *testing.T) {
 			life(t, d, sessioncleanup.Schema{})
 		})
 	}
+	t.Run("names of tables in any case", func(t *testing.T) {
+		d := server.New(t)
+		execute(t, d.DB, strings.Replace(lifeSessions, "sessions", "Rooms", 1)+"; CREATE TABLE Hosts (id INT PRIMARY KEY, name TEXT); CREATE TABLE votes (room INT, at DATETIME)")
+		config := mysql.Config{Schema: sessioncleanup.Schema{Table: "Rooms", Sources: []sessioncleanup.Source{{Table: "VOTES", Session: "Room", At: "at"}}}}
+		for range 2 { // the second has what was adopted
+			store := open(t, d, config)
+			if s, err := store.Inspect(t.Context()); err != nil || s.Table != "rooms" || s.Sources[0].Table != "votes" {
+				t.Errorf("Inspect: %+v, %v", s, err)
+			}
+			migrated(t, store)
+			if err := store.Validate(t.Context()); err != nil {
+				t.Error(err)
+			}
+			config.Schema.Table = "ROOMS"
+		}
+		other := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{Table: "Hosts"}})
+		if err := other.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), `"rooms" was adopted`) {
+			t.Errorf("Migrate of another table: %v", err)
+		}
+	})
 	t.Run("pages", func(t *testing.T) {
 		d := server.New(t)
 		execute(t, d.DB, lifeSessions+"; INSERT INTO sessions (id, name) SELECT seq, CONCAT(REPEAT('x', 900), 8 - seq) FROM seq_1_to_7")

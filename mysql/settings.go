@@ -42,6 +42,8 @@ type adopted struct {
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
+	// FoldTables says that the server does not tell upper case from lower case in the names of tables.
+	FoldTables bool `json:"fold_tables,omitempty"`
 	sqlstore.TagColumns
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
@@ -157,22 +159,33 @@ func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
 		return fmt.Errorf("%w: a migration or its removal was interrupted; run migrate", sessioncleanup.ErrNotInstalled)
-	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
+	case !adopt.Fits(set.respelled(s.given), set.schema):
 		return adopt.OtherSchema(s.given, set.schema)
 	default:
 		return nil
 	}
 }
 
-// respelled is a schema with columns spelled as in another one: the server does not tell upper case from lower case in them.
-func respelled(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
-	names := adopt.Columns(adopted)
-	return adopt.Respelled(given, func(_, column string) string {
-		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, column) }); i >= 0 {
-			return names[i]
-		}
-		return column
-	})
+// respelled is a schema with names spelled as in what was adopted: the server does not tell upper case from lower case in columns, nor,
+// with lower_case_table_names, in tables.
+func (set settings) respelled(given sessioncleanup.Schema) sessioncleanup.Schema {
+	columns, tables := adopt.Columns(set.schema), adopt.Tables(set.schema)
+	given = adopt.Respelled(given, func(_, column string) string { return oneOf(columns, column) })
+	if !set.adopted.FoldTables {
+		return given
+	}
+	return adopt.RespelledTables(given, func(table string) string { return oneOf(tables, table) })
+}
+
+// oneOf is a name as it is spelled among others.
+func oneOf(names []string, name string) string {
+	if slices.Contains(names, name) {
+		return name
+	}
+	if i := slices.IndexFunc(names, func(other string) bool { return strings.EqualFold(other, name) }); i >= 0 {
+		return names[i]
+	}
+	return name
 }
 
 // validSchema checks a schema, and what this backend cannot do.

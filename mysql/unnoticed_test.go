@@ -6,7 +6,47 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
+
+// TestATriggerThatTheUserMayNotSeeIsNotMissing: the server shows nobody the triggers of a table who may only read it, as runs need no
+// more of an activity table.
+func TestATriggerThatTheUserMayNotSeeIsNotMissing(t *testing.T) {
+	t.Parallel()
+	_, d := adopted(t, rooms+"INSERT INTO sessions (id, active, updated_at) VALUES (1, TRUE, '2026-01-01')")
+	execute(t, d.DB, "DELETE FROM sessioncleanup_touches")
+	grant := "GRANT SELECT ON votes TO %[1]s; GRANT SELECT, UPDATE, DELETE ON sessions TO %[1]s"
+	for _, table := range texts(t, d, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'sessioncleanup%'") {
+		grant += "; GRANT SELECT, INSERT, UPDATE, DELETE ON " + table + " TO %[1]s"
+	}
+	runner := open(t, d.Granted(t, grant), mysql.Config{})
+	reader := open(t, d.As(t, "SELECT"), mysql.Config{})
+	expect := func(who string, err error, told []string, not ...string) {
+		t.Helper()
+		if err == nil {
+			t.Fatalf("%s: no error", who)
+		}
+		for _, words := range told {
+			if !strings.Contains(err.Error(), words) {
+				t.Errorf("%s: %v, want %s", who, err, words)
+			}
+		}
+		for _, words := range not {
+			if strings.Contains(err.Error(), words) {
+				t.Errorf("%s: %v, want nothing about %s", who, err, words)
+			}
+		}
+	}
+	const hidden = `the user of the database URL may not see the triggers of "votes"`
+	expect("the runner", runner.Validate(t.Context()), []string{hidden}, "run migrate", `"sessions"`)
+	expect("the reader", reader.Validate(t.Context()), []string{hidden, `"sessions"`}, "run migrate")
+	cleaned(t, manage(t, runner), 1, 0)
+	execute(t, d.DB, "DROP TRIGGER sessioncleanup_session_updated")
+	expect("the runner without a trigger that it may see", runner.Validate(t.Context()), []string{hidden, "the trigger sessioncleanup_session_updated"})
+	if _, err := manage(t, runner).Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrNotInstalled) || strings.Contains(err.Error(), "votes") {
+		t.Errorf("a run without a trigger that the user may see: %v, want it named", err)
+	}
+}
 
 func TestARunRefusesToWorkWhileTriggersAreMissing(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,12 @@ func (s *Store) Validate(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
 		}
-		lacks := catalog.lacking(newLayout(set))
+		l := newLayout(set)
+		gone, hidden, err := c.missingTriggers(ctx, l, func(name string) bool { _, there := catalog.triggers[name]; return there })
+		if err != nil {
+			return err
+		}
+		lacks := catalog.lacking(l, gone)
 		if set.adopted.Proposed {
 			for _, source := range catalog.describe().Unfollowed(set.schema) {
 				lacks = append(lacks, adopt.NotFollowed(source.Table))
@@ -39,6 +44,9 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		for _, what := range lacks {
 			problems = append(problems, fmt.Errorf("%w: %s; run migrate", sessioncleanup.ErrNotInstalled, what))
+		}
+		for _, table := range hidden {
+			problems = append(problems, errHidden(c.naming.sql(table)))
 		}
 		problems = append(append(problems, adopt.Lacking(set.schema.Table, missing)), catalog.blockers(set.schema)...)
 		return nil

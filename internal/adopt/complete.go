@@ -98,6 +98,30 @@ func Respelled(s sessioncleanup.Schema, as func(table, column string) string) se
 	return s
 }
 
+// RespelledTables is a schema with other spellings of the names of tables.
+func RespelledTables(s sessioncleanup.Schema, as func(table string) string) sessioncleanup.Schema {
+	s.Table = as(s.Table)
+	if s.Owners != nil {
+		o := *s.Owners
+		o.Table = as(o.Table)
+		s.Owners = &o
+	}
+	s.Sources = slices.Clone(s.Sources)
+	for i := range s.Sources {
+		s.Sources[i].Table = as(s.Sources[i].Table)
+	}
+	return s
+}
+
+// Tables are all tables that a schema names.
+func Tables(s sessioncleanup.Schema) (all []string) {
+	RespelledTables(s, func(table string) string {
+		all = append(all, table)
+		return table
+	})
+	return all
+}
+
 // Columns are all columns that a schema names.
 func Columns(s sessioncleanup.Schema) (all []string) {
 	Respelled(s, func(_, column string) string {

@@ -4,6 +4,9 @@
 -- name: list_tables
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
 
+-- name: folds_tables
+SELECT @@lower_case_table_names <> 0
+
 -- name: list_columns
 SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''), COALESCE(character_octet_length, 0),
        is_nullable = 'YES', extra
@@ -35,6 +38,16 @@ SELECT t.table_name, c.check_clause
   JOIN information_schema.check_constraints AS c
     ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
  WHERE t.table_schema = DATABASE() AND t.constraint_schema = DATABASE() AND c.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK'
+
+-- name: times_of_column
+-- Without those that stand for never, and for nothing.
+SELECT MIN("{time}"), MAX("{time}") FROM "{table}" AS t WHERE "{visible}" AND "{time}" >= '1971-01-01' AND "{time}" < '9000-01-01'
+
+-- name: server_zone
+-- The zone of connections that set none, and by how many minutes its clocks are ahead of UTC, now and in half a year.
+SELECT IF(@@global.time_zone = 'SYSTEM', @@system_time_zone, @@global.time_zone),
+       COALESCE(TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', @@global.time_zone)), 0),
+       COALESCE(TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP() + INTERVAL 6 MONTH, CONVERT_TZ(UTC_TIMESTAMP() + INTERVAL 6 MONTH, '+00:00', @@global.time_zone)), 0)
 
 -- name: has_rows
 SELECT EXISTS (SELECT 1 FROM "{table}")

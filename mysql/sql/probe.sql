@@ -15,6 +15,10 @@ SELECT COUNT(*) FROM sessioncleanup_touches WHERE session = :session
 -- name: probe_use
 /*M!100600 SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ UPDATE "{table}" SET "{column}" = "{column}" WHERE "{column}" = :session LIMIT 1
 
+-- name: shows_triggers
+-- MariaDB shows the triggers of a table to who has another right on it than SELECT.
+SELECT 0 /*M!100600 + 1 */
+
 -- name: try_select
 SELECT * FROM "{table}" WHERE FALSE
 

@@ -18,7 +18,7 @@ func TestCleanupIsolatesSessionsThatCannotBeDeleted(t *testing.T) {
 	t.Parallel()
 	pinned := map[string]bool{"3": true, "250": true, "251": true, "799": true}
 	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{
-		BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		Refuse: func(s sessioncleanup.Session) error {
 			if pinned[s.ID] {
 				return fmt.Errorf("session %s is still referred to", s.ID)
 			}
@@ -45,7 +45,7 @@ func TestCleanupIsolatesSessionsThatCannotBeDeleted(t *testing.T) {
 func TestCleanupKeepsOnlySomeFailures(t *testing.T) {
 	t.Parallel()
 	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{
-		BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		Refuse: func(s sessioncleanup.Session) error {
 			return errors.New("referred to by order " + s.ID)
 		},
 	})

@@ -414,7 +414,7 @@ func (r reluctant) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncl
 
 func TestPhasesTellSkippedSessionsFromFailedOnes(t *testing.T) {
 	t.Parallel()
-	db := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+	db := memory.New(memory.Config{Refuse: func(s sessioncleanup.Session) error {
 		if s.ID == "3" || s.ID == "4" {
 			return errors.New("still referred to")
 		}

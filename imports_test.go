@@ -12,7 +12,7 @@ import (
 func TestRootAndMemoryImportOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/sessioncleanup/sessioncleanup"
-	allowed := map[string]bool{module: true, module + "/memory": true, module + "/internal/invalid": true, module + "/internal/sqlfile": true, module + "/internal/wait": true, module + "/internal/shorten": true, module + "/internal/failures": true}
+	allowed := map[string]bool{module: true, module + "/memory": true, module + "/internal/invalid": true, module + "/internal/sqlfile": true, module + "/internal/wait": true, module + "/internal/shorten": true, module + "/internal/failures": true, module + "/internal/jsonfile": true}
 	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module, module+"/memory")
 	out, err := list.Output()
 	if err != nil {

@@ -2,8 +2,6 @@ package sessioncleanup
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -14,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/jsonfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -213,16 +212,12 @@ func (s Schema) validSources() error {
 // optional are the fields that may be None.
 var optional = []string{"owner", "name", "code", "created_at", "updated_at", "deleted_at"}
 
-// ReadSchema reads a schema as JSON, in the form that the command prints. Unknown fields are an error.
+// ReadSchema reads a schema as one JSON object, in the form that the command prints. An unknown field is an ErrInvalid, as
+// is one that is there twice, or of the wrong type.
 func ReadSchema(r io.Reader) (Schema, error) {
-	dec := json.NewDecoder(r)
-	dec.DisallowUnknownFields()
 	var s Schema
-	if err := dec.Decode(&s); err != nil {
-		return Schema{}, invalid.Errorf("the schema is not valid JSON: %v", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Schema{}, invalid.Errorf("schema is followed by more text: want one JSON object")
+	if err := jsonfile.Decode(r, &s); err != nil {
+		return Schema{}, invalid.Errorf("the schema cannot be read: %w", err)
 	}
 	return s, s.Validate()
 }

@@ -28,7 +28,7 @@ func (l locking) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclea
 
 // hook is a memory store's, with an error for each of some sessions.
 func hook(refuse func(sessioncleanup.Session) error) memory.Config {
-	return memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error { return refuse(s) }}
+	return memory.Config{Refuse: func(s sessioncleanup.Session) error { return refuse(s) }}
 }
 
 func TestALockedSessionIsLeftForTheNextRunAndNamed(t *testing.T) {

@@ -80,7 +80,7 @@ func backupsAt(address string, own bool) (sessioncleanup.Backups, error) {
 		bucket, err := s3.Open(address)
 		return sessioncleanup.BackupsOf(backup.New(bucket)), err
 	default:
-		return nil, usagef("the URL of the backups cannot be read: want file:///PATH, s3://BUCKET/PREFIX or %s", sessioncleanup.NoBackup)
+		return nil, usagef("the URL of the backups (--backup or %s, or before the name of a file) cannot be read: want file:///PATH, s3://BUCKET/PREFIX or %s", sessioncleanup.EnvBackup, sessioncleanup.NoBackup)
 	}
 }
 

@@ -29,8 +29,10 @@ func (a *app) loadDotEnv() error {
 		return nil
 	case err != nil:
 		return usagef(".env cannot be read: %w", err)
-	case !info.Mode().IsRegular() || info.Size() > maxDotEnv:
-		return usagef(".env is %s of %d bytes: want a file of at most %d", info.Mode().Type(), info.Size(), maxDotEnv)
+	case !info.Mode().IsRegular():
+		return usagef(".env is a folder or a device: want a file")
+	case info.Size() > maxDotEnv:
+		return usagef(".env has %d bytes: want at most %d", info.Size(), maxDotEnv)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/jsonfile"
 )
 
 // policyFile is the policy as policy show --json prints it and policy import reads it. A threshold is a number, or "never".
@@ -63,14 +64,8 @@ func policyFileOf(m *sessioncleanup.Manager) policyFile {
 // readPolicyFile reads the change of a policy. Errors name the field.
 func readPolicyFile(r io.Reader) (change sessioncleanup.Policy, err error) {
 	var f policyFile
-	dec := json.NewDecoder(r)
-	dec.DisallowUnknownFields()
-	dec.UseNumber()
-	if err := dec.Decode(&f); err != nil {
+	if err := jsonfile.Decode(r, &f); err != nil {
 		return change, fmt.Errorf("%w; want what sessioncleanup policy show --json prints", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return change, errors.New("there is more text after the policy: want one JSON object")
 	}
 	for _, field := range policyFields {
 		var text string

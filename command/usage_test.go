@@ -98,7 +98,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"serve", "--time-zone", "UTC"}, "belong together"},
 		{[]string{"stats", "--schema", file("nowhere.json")}, "no such file"},
 		{[]string{"stats", "--schema", u.dir}, "--schema"},
-		{[]string{"stats", "--schema", file("broken.json")}, "the schema is not valid JSON"},
+		{[]string{"stats", "--schema", file("broken.json")}, "the schema cannot be read: it ends too early"},
 		{[]string{"stats", "--schema", file("typo.json")}, `unknown field "tabel"`},
 		{[]string{"stats", "--schema", file("injection.json")}, "schema.table is"},
 		{[]string{"stats", "-d", "oracle://root@localhost/app"}, `unknown scheme "oracle"`},

@@ -14,14 +14,25 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
+// slow is a store that calls during after each batch of deletions.
+type slow struct {
+	*memory.Store
+	during func()
+}
+
+func (s slow) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	result, err := s.Store.Sweep(ctx, b)
+	if b.Action == sessioncleanup.ActionDeleted {
+		s.during()
+	}
+	return result, err
+}
+
 func TestARunContinuesWhenItsClientDisconnectsAndASecondRunIs409(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
-			<-release
-			return nil
-		}})
+		db := slow{memory.New(memory.Config{}), func() { <-release }}
 		err := db.Put(sessioncleanup.Session{ID: "old", AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60), DeactivatedAt: time.Unix(0, 0)})
 		if err != nil {
 			t.Fatal(err)
@@ -30,7 +41,7 @@ func TestARunContinuesWhenItsClientDisconnectsAndASecondRunIs409(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		done := make(chan int)
 		go func() { done <- get(ctx, h, http.MethodPost, "/cleanup", "").Code }()
-		synctest.Wait() // the run waits in the hook
+		synctest.Wait() // the run waits with its deletions
 		leave()
 		second := get(t.Context(), h, http.MethodPost, "/cleanup", "")
 		if after, err := strconv.Atoi(second.Header().Get("Retry-After")); second.Code != http.StatusConflict || err != nil || after < 1 || after > 31 {
@@ -53,14 +64,10 @@ func TestARunEndsWithTheHandlersContextAndReportsWhatItDid(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
-		deleted := 0
-		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
-			if deleted++; deleted == 100 { // the first batch
-				end()
-				time.Sleep(time.Millisecond) // of the bubble's clock: the run notices the end
-			}
-			return nil
-		}})
+		db := slow{memory.New(memory.Config{}), func() {
+			end()
+			time.Sleep(time.Millisecond) // of the bubble's clock: the run notices the end
+		}}
 		var old []sessioncleanup.Session
 		for i := range 500 {
 			old = append(old, sessioncleanup.Session{ID: itoa(i), AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60), DeactivatedAt: time.Unix(0, 0)})

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,25 +31,18 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	return changed, nil
 }
 
-// Delete removes one session, with its event, and returns it as it was. An error of Config.BeforeDelete is its error.
+// Delete removes one session, with its event, and returns it as it was. An error of Config.Refuse is its error.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	if err := s.lock(ctx); err != nil {
 		return sessioncleanup.Session{}, err
 	}
-	session, err := s.find(t)
-	if err == nil && s.beforeDelete != nil {
-		s.mu.Unlock()
-		if err := s.beforeDelete(ctx, session); err != nil {
-			return sessioncleanup.Session{}, fmt.Errorf("before deleting: %w", err)
-		}
-		if err := s.lock(ctx); err != nil {
-			return sessioncleanup.Session{}, err
-		}
-		session, err = s.find(t)
-	}
 	defer s.mu.Unlock()
+	session, err := s.find(t)
 	if err == nil {
 		err = t.CheckAlong(nil)
+	}
+	if err == nil && s.refuse != nil {
+		err = s.refuse(session)
 	}
 	if err != nil {
 		return sessioncleanup.Session{}, err

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -165,7 +164,7 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 
 func TestConditionGuardsUpdateAndDelete(t *testing.T) {
 	t.Parallel()
-	s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("must not be called") }})
+	s := New(Config{Refuse: func(sessioncleanup.Session) error { return errors.New("must not be called") }})
 	session := unused("1", true, time.Hour)
 	session.OwnerID = "ann"
 	put(t, s, session)

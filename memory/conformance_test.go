@@ -16,7 +16,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		var pinned sync.Map
-		store := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		store := memory.New(memory.Config{Refuse: func(s sessioncleanup.Session) error {
 			if _, ok := pinned.Load(s.ID); ok {
 				return errors.New("session is pinned")
 			}

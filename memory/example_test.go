@@ -54,11 +54,11 @@ func Example() {
 	// left: inactive
 }
 
-// A hook can clean up what belongs to a session, or keep it, as a foreign key would.
+// Refuse keeps sessions, as a foreign key of a database would.
 func ExampleConfig() {
 	ctx := context.Background()
 	store := memory.New(memory.Config{
-		BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		Refuse: func(s sessioncleanup.Session) error {
 			if s.Code == "UNPAID" {
 				return errors.New("there is an unpaid bill")
 			}

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -71,23 +70,5 @@ func TestBatchWithoutItsLeaseIsNotWritten(t *testing.T) {
 				t.Errorf("%s by the holder: %v", action, err)
 			}
 		}
-	})
-}
-
-func TestBatchThatLosesItsLeaseDuringTheHookIsNotWritten(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
-			time.Sleep(time.Minute)
-			return nil
-		}})
-		put(t, s, unused("1", false, 60*day))
-		b := batch(sessioncleanup.ActionDeleted, 1)
-		b.Lease = lend(t, s, "a", time.Minute)
-		if _, err := s.Sweep(t.Context(), b); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-			t.Errorf("error is %v, want ErrLeaseLost", err)
-		}
-		expect(t, "the session is still there", get(t, s, "1").ID, "1")
-		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
 	})
 }

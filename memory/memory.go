@@ -23,14 +23,10 @@ import (
 
 // Config configures a Store. The zero value is useful.
 type Config struct {
-	// BeforeDelete is called before a session is deleted, manually or by a run. An error keeps the session. It plays
-	// the role of a foreign key in a database, and is the place to clean up what belongs to a session.
-	//
-	// It is called without the store's lock, so it may take its time and use the store. A run keeps a session that is
-	// used during the call. It may be called more than once for a session, because a run that gets an error calls it
-	// again for sessions of the same batch. When it returns the same error for the first 100 sessions of a run, the run
-	// deletes none. Default: none.
-	BeforeDelete func(ctx context.Context, s sessioncleanup.Session) error
+	// Refuse returns an error when a session cannot be deleted, as a foreign key or a trigger of a database would. It is
+	// called with the store's lock, so it must be quick and must not use the store. For what belongs to a session
+	// elsewhere, such as files, there is the Manager's Config.BeforeDelete, for any store. Default: none.
+	Refuse func(s sessioncleanup.Session) error
 
 	// TagColumns names columns as Schema.TagColumns does for a database. The application sets their values with
 	// Store.SetColumn. New panics on names that Schema.Validate refuses. Default: none.
@@ -53,8 +49,8 @@ var (
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
 type Store struct {
-	beforeDelete func(context.Context, sessioncleanup.Session) error
-	schema       sessioncleanup.Schema
+	refuse func(sessioncleanup.Session) error // nil: never
+	schema sessioncleanup.Schema
 
 	mu       sync.Mutex // guards everything below
 	closed   bool
@@ -82,16 +78,16 @@ func New(c Config) *Store {
 		panic(err)
 	}
 	return &Store{
-		beforeDelete: c.BeforeDelete,
-		schema:       schema,
-		sessions:     map[string]sessioncleanup.Session{},
-		leases:       map[string]sessioncleanup.Lease{},
-		places:       map[string]int64{},
-		values:       map[string]value{},
-		proofs:       map[int64][]byte{},
-		tombstones:   map[[sha256.Size]byte]time.Time{},
-		notices:      map[string]sessioncleanup.Notice{},
-		owners:       map[string]sessioncleanup.Owner{},
+		refuse:     c.Refuse,
+		schema:     schema,
+		sessions:   map[string]sessioncleanup.Session{},
+		leases:     map[string]sessioncleanup.Lease{},
+		places:     map[string]int64{},
+		values:     map[string]value{},
+		proofs:     map[int64][]byte{},
+		tombstones: map[[sha256.Size]byte]time.Time{},
+		notices:    map[string]sessioncleanup.Notice{},
+		owners:     map[string]sessioncleanup.Owner{},
 	}
 }
 

@@ -193,7 +193,7 @@ func TestPutWithOneSessionWithoutIDPutsNone(t *testing.T) {
 
 func TestRemoveWritesNoEventsAndCallsNoHook(t *testing.T) {
 	t.Parallel()
-	s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("must not be called") }})
+	s := New(Config{Refuse: func(sessioncleanup.Session) error { return errors.New("must not be called") }})
 	put(t, s, unused("1", true, 0), unused("2", true, 0), unused("3", true, 0))
 	n, err := s.Remove("1", "3", "4", "1")
 	if n != 2 || err != nil {

@@ -17,23 +17,21 @@ import (
 // Warn does one batch of a run.
 func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	b.Action = sessioncleanup.ActionNoticed
-	if b.After == "" {
-		if err := s.forgetNotices(ctx, b); err != nil {
-			return sessioncleanup.BatchResult{}, err
-		}
-	}
-	chosen, next, err := s.choose(ctx, b)
-	if err != nil {
-		return sessioncleanup.BatchResult{}, err
-	}
 	if err := s.lockFor(ctx, b.Lease); err != nil {
 		return sessioncleanup.BatchResult{}, err
 	}
 	defer s.mu.Unlock()
+	if b.After == "" {
+		s.forgetNotices(b.Cutoffs.ForgetWarnings())
+	}
+	chosen, next, err := s.choose(b)
+	if err != nil {
+		return sessioncleanup.BatchResult{}, err
+	}
 	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
-	for session := range s.stillDue(b, ids(chosen)) {
+	for _, session := range chosen {
 		s.putNotice(sessioncleanup.Notice{
 			SessionID: session.ID, OwnerID: session.OwnerID, Name: shorten.Text(session.Name, sessioncleanup.MaxEventText), NextAt: now,
 			Warning: sessioncleanup.Warning{For: session.KeptSince(), QueuedAt: now},
@@ -46,18 +44,13 @@ func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (sessioncleanu
 	return result, nil
 }
 
-// forgetNotices forgets old warnings.
-func (s *Store) forgetNotices(ctx context.Context, b sessioncleanup.Batch) error {
-	if err := s.lockFor(ctx, b.Lease); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+// forgetNotices forgets the warnings that were settled before.
+func (s *Store) forgetNotices(before time.Time) {
 	for id, n := range s.notices {
-		if settled := cmp.Or(n.DeliveredAt, n.UndeliverableAt); !settled.IsZero() && settled.Before(b.Cutoffs.ForgetWarnings()) {
+		if settled := cmp.Or(n.DeliveredAt, n.UndeliverableAt); !settled.IsZero() && settled.Before(before) {
 			s.dropNotice(id)
 		}
 	}
-	return nil
 }
 
 // putNotice stores a notice, and its Warning in the session.

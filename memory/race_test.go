@@ -15,54 +15,45 @@ import (
 // Eight writers use sessions while two cleaners at once, neither aware of the other, change what is due.
 func TestSessionInUseIsNeverCleanedUp(t *testing.T) {
 	t.Parallel()
-	hooks := map[string]func(context.Context, sessioncleanup.Session) error{
-		"without a hook": nil,
-		"with a hook":    func(context.Context, sessioncleanup.Session) error { return nil },
+	const n = 4000
+	s := New(Config{})
+	wasActive := map[string]bool{}
+	for i := range n {
+		session := unused(fmt.Sprint(i), i%2 == 0, 60*day)
+		session.OwnerID = fmt.Sprint(i % 7)
+		put(t, s, session)
+		wasActive[session.ID] = session.Active
 	}
-	for name, hook := range hooks {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			const n = 4000
-			s := New(Config{BeforeDelete: hook})
-			wasActive := map[string]bool{}
-			for i := range n {
-				session := unused(fmt.Sprint(i), i%2 == 0, 60*day)
-				session.OwnerID = fmt.Sprint(i % 7)
-				put(t, s, session)
-				wasActive[session.ID] = session.Active
-			}
-			used := make([][]sessioncleanup.Session, 8) // by writer: sessions as they were right after their use
-			work := sync.WaitGroup{}
-			for w := range used {
-				work.Go(func() {
-					for i := w; i < n; i += 2 * len(used) {
-						if touch(t, s, sessioncleanup.Touch{IDs: []string{fmt.Sprint(i)}}) == 1 {
-							used[w] = append(used[w], get(t, s, fmt.Sprint(i)))
-						}
-					}
-				})
-			}
-			cut := cutoffs()
-			for range 2 {
-				work.Go(func() { sweep(t, s, cut) })
-			}
-			work.Go(func() {
-				for range 50 {
-					list(t, s, sessioncleanup.Query{Filter: sessioncleanup.Filter{Text: "9"}, Sort: sessioncleanup.SortName, Limit: 10})
-					if _, err := s.Counts(t.Context(), sessioncleanup.CountsQuery{Filter: sessioncleanup.Filter{OwnerID: "3"}, Thresholds: sessioncleanup.Policy{}.Thresholds()}); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-			work.Wait()
-			for _, session := range slices.Concat(used...) {
-				if got := get(t, s, session.ID); !reflect.DeepEqual(got, session) {
-					t.Errorf("after its use session %s was %+v, now it is %+v", session.ID, session, got)
+	used := make([][]sessioncleanup.Session, 8) // by writer: sessions as they were right after their use
+	work := sync.WaitGroup{}
+	for w := range used {
+		work.Go(func() {
+			for i := w; i < n; i += 2 * len(used) {
+				if touch(t, s, sessioncleanup.Touch{IDs: []string{fmt.Sprint(i)}}) == 1 {
+					used[w] = append(used[w], get(t, s, fmt.Sprint(i)))
 				}
 			}
-			proveEvents(t, s, wasActive)
 		})
 	}
+	cut := cutoffs()
+	for range 2 {
+		work.Go(func() { sweep(t, s, cut) })
+	}
+	work.Go(func() {
+		for range 50 {
+			list(t, s, sessioncleanup.Query{Filter: sessioncleanup.Filter{Text: "9"}, Sort: sessioncleanup.SortName, Limit: 10})
+			if _, err := s.Counts(t.Context(), sessioncleanup.CountsQuery{Filter: sessioncleanup.Filter{OwnerID: "3"}, Thresholds: sessioncleanup.Policy{}.Thresholds()}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	work.Wait()
+	for _, session := range slices.Concat(used...) {
+		if got := get(t, s, session.ID); !reflect.DeepEqual(got, session) {
+			t.Errorf("after its use session %s was %+v, now it is %+v", session.ID, session, got)
+		}
+	}
+	proveEvents(t, s, wasActive)
 }
 
 // sweep deletes and deactivates what is due, in small batches.

@@ -121,7 +121,7 @@ func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
 // utc is a time without its zone and monotonic reading.
 func utc(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// Remove removes sessions without events and without Config.BeforeDelete, as the application's own DELETE would. It
+// Remove removes sessions without events and without Config.Refuse, as the application's own DELETE would. It
 // returns the number of sessions that existed.
 func (s *Store) Remove(ids ...string) (int, error) {
 	if err := s.lockOpen(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,27 +12,24 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Sweep does one batch of a run. Deactivation takes idle sessions first, longest first, and then expired ones. It
-// chooses sessions, calls Config.BeforeDelete for them without the lock, and checks again whether they are due before
-// it writes. An error of BeforeDelete becomes a BatchError.
+// Sweep does one batch of a run. Deactivation takes idle sessions first, longest first, and then expired ones. An error
+// of Config.Refuse becomes a BatchError.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
-	chosen, next, err := s.choose(ctx, b)
-	if err != nil {
-		return sessioncleanup.BatchResult{}, err
-	}
-	if b.Action == sessioncleanup.ActionDeleted && s.beforeDelete != nil {
-		if err := s.askHookForAll(ctx, chosen, next); err != nil {
-			return sessioncleanup.BatchResult{}, err
-		}
-	}
 	if err := s.lockFor(ctx, b.Lease); err != nil {
 		return sessioncleanup.BatchResult{}, err
 	}
 	defer s.mu.Unlock()
+	chosen, next, err := s.choose(b)
+	if err == nil && b.Action == sessioncleanup.ActionDeleted && s.refuse != nil {
+		err = s.refuseAny(chosen, next)
+	}
+	if err != nil {
+		return sessioncleanup.BatchResult{}, err
+	}
 	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
-	for session := range s.stillDue(b, ids(chosen)) {
+	for _, session := range chosen {
 		if b.Action == sessioncleanup.ActionDeleted && b.Archive != nil {
 			s.keep(session, now, b.Cause)
 		}
@@ -66,7 +62,7 @@ func (s *Store) lockFor(ctx context.Context, batch sessioncleanup.Lease) error {
 }
 
 // choose returns the next sessions that are due, and where the next batch starts when there are more.
-func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []sessioncleanup.Session, next string, err error) {
+func (s *Store) choose(b sessioncleanup.Batch) (chosen []sessioncleanup.Session, next string, err error) {
 	last, err := parsePlace(b.After)
 	if err != nil {
 		return nil, "", err
@@ -74,12 +70,8 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 	if b.Limit <= 0 {
 		return nil, "", invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
 	}
-	if err := s.lockFor(ctx, b.Lease); err != nil {
-		return nil, "", err
-	}
-	defer s.mu.Unlock()
 	if b.Only != nil {
-		return slices.Collect(s.stillDue(b, b.Only)), "", nil
+		return s.dueOf(b), "", nil
 	}
 	for at, session := range s.due(b.Action, b.Cutoffs, last) {
 		if !b.Filter.Matches(session) {
@@ -95,28 +87,22 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 	return chosen, "", nil
 }
 
-// stillDue walks those of some sessions that the batch's filter matches and that are due when their turn comes.
-func (s *Store) stillDue(b sessioncleanup.Batch, ids []string) iter.Seq[sessioncleanup.Session] {
-	return func(yield func(sessioncleanup.Session) bool) {
-		for _, id := range ids {
-			session := s.sessions[id]
-			session.AsOf = clock()
-			if b.Filter.Matches(session) && b.Cutoffs.Due(b.Action, session) && !yield(session) {
-				return
-			}
+// dueOf returns those of the sessions in Batch.Only that the batch's filter matches and that are due.
+func (s *Store) dueOf(b sessioncleanup.Batch) (chosen []sessioncleanup.Session) {
+	for _, id := range b.Only {
+		session := s.sessions[id]
+		session.AsOf = clock()
+		if b.Filter.Matches(session) && b.Cutoffs.Due(b.Action, session) {
+			chosen = append(chosen, session)
 		}
 	}
+	return chosen
 }
 
-// askHookForAll calls Config.BeforeDelete for the sessions of a batch. Its error is the batch's, unless the context
-// ended: that is no session's fault.
-func (s *Store) askHookForAll(ctx context.Context, chosen []sessioncleanup.Session, next string) error {
+// refuseAny is the error of a batch in which Config.Refuse refuses a session.
+func (s *Store) refuseAny(chosen []sessioncleanup.Session, next string) error {
 	for _, session := range chosen {
-		err := s.beforeDelete(ctx, session)
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return ctxErr
-		}
-		if err != nil {
+		if err := s.refuse(session); err != nil {
 			return &sessioncleanup.BatchError{
 				IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err), Code: err.Error(),
 			}

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,7 +16,7 @@ var errPinned = errors.New("session is pinned")
 
 // pinning is a store that cannot delete sessions whose name is "pinned".
 func pinning() *Store {
-	return New(Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+	return New(Config{Refuse: func(s sessioncleanup.Session) error {
 		if s.Name == "pinned" {
 			return errPinned
 		}
@@ -104,7 +103,7 @@ func TestCursorPassesSessionsThatCannotBeDeleted(t *testing.T) {
 		_, err := s.Sweep(t.Context(), b)
 		bad, ok := errors.AsType[*sessioncleanup.BatchError](err)
 		if !ok || !errors.Is(err, errPinned) {
-			t.Fatalf("error is %v, want a BatchError with the hook's", err)
+			t.Fatalf("error is %v, want a BatchError with that of Refuse", err)
 		}
 		expect(t, "sessions of the failed batch", bad.IDs, []string{"0", "1", "2"})
 		expect(t, "sessions after the failed batch", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), before)
@@ -148,77 +147,19 @@ func TestRunReportsPinnedSessionsAndDeletesTheOthers(t *testing.T) {
 	expect(t, "deleted, failed", []int{result.Deleted(), result.Phases.Total().Failed}, []int{498, 2})
 	for _, f := range result.Failures {
 		if !strings.Contains(f.Error, errPinned.Error()) {
-			t.Errorf("failure of %s is %q, want the error of the hook", f.SessionID, f.Error)
+			t.Errorf("failure of %s is %q, want the error of Refuse", f.SessionID, f.Error)
 		}
 	}
 }
 
-func TestSessionChangedDuringHookIsKeptByRun(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var s *Store
-		s = New(Config{BeforeDelete: func(ctx context.Context, session sessioncleanup.Session) error {
-			switch session.ID {
-			case "touched":
-				_, err := s.Touch(ctx, sessioncleanup.Touch{IDs: []string{session.ID}})
-				return err
-			case "removed":
-				_, err := s.Remove(session.ID)
-				return err
-			case "moved":
-				session.OwnerID = "bob"
-				return s.Put(session)
-			}
-			return nil
-		}})
-		for _, id := range []string{"touched", "gone", "removed", "moved"} {
-			session := unused(id, false, 40*day)
-			session.OwnerID = "ann"
-			put(t, s, session)
-		}
-		b := batch(sessioncleanup.ActionDeleted, 10)
-		b.Filter.OwnerID = "ann"
-		out, err := s.Sweep(t.Context(), b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		expect(t, "deleted", out.IDs, []string{"gone"})
-		expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"moved", "touched"})
-		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), []sessioncleanup.Event{{
-			ID: 1, At: time.Now().UTC(), Action: sessioncleanup.ActionDeleted, Sessions: []sessioncleanup.SessionRef{{ID: "gone", OwnerID: "ann"}},
-			Actor: "system", Reason: "test", RunID: "run",
-		}})
-	})
-}
-
-func TestContextThatEndsDuringHookIsBlamedOnNoSession(t *testing.T) {
-	t.Parallel()
-	for name, told := range map[string]error{"hook that notices": context.Canceled, "hook that does not": nil} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
-				cancel()
-				return told
-			}})
-			put(t, s, unused("1", false, 40*day))
-			_, err := s.Sweep(ctx, batch(sessioncleanup.ActionDeleted, 10))
-			if _, blamed := errors.AsType[*sessioncleanup.BatchError](err); blamed || !errors.Is(err, context.Canceled) {
-				t.Errorf("error is %v, want context.Canceled alone", err)
-			}
-			expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"1"})
-		})
-	}
-}
-
-func TestManualDeletionCallsTheHook(t *testing.T) {
+func TestManualDeletionCanBeRefused(t *testing.T) {
 	t.Parallel()
 	s := pinning()
 	pinned, free := unused("1", true, 0), unused("2", true, 0)
 	pinned.Name = "pinned"
 	put(t, s, pinned, free)
 	if _, err := s.Delete(t.Context(), sessioncleanup.Target{ID: "1"}, system); !errors.Is(err, errPinned) {
-		t.Errorf("pinned session: error is %v, want the hook's", err)
+		t.Errorf("pinned session: error is %v, want that of Refuse", err)
 	}
 	if got, err := s.Delete(t.Context(), sessioncleanup.Target{ID: "2"}, system); err != nil || !got.Equal(free) {
 		t.Errorf("deleting returned %+v, %v; want the session as it was", got, err)
@@ -275,9 +216,9 @@ func TestSweepRefusesBadLimitsAndCursors(t *testing.T) {
 func TestSweepChangesOnlyWhatTheFilterSelects(t *testing.T) {
 	t.Parallel()
 	for _, action := range phases {
-		s := New(Config{BeforeDelete: func(_ context.Context, session sessioncleanup.Session) error {
+		s := New(Config{Refuse: func(session sessioncleanup.Session) error {
 			if session.OwnerID != "ann" {
-				t.Errorf("the hook is called for session %s of %s", session.ID, session.OwnerID)
+				t.Errorf("Refuse is called for session %s of %s", session.ID, session.OwnerID)
 			}
 			return nil
 		}})

@@ -164,7 +164,7 @@ func TestMetricsAreThoseOfTheGoldenFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := map[string]bool{"203": true}
 		w := newWorld(t, metrics.Config{Schedule: sessioncleanup.Interval{Every: 6 * time.Hour}}, memory.Config{
-			BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+			Refuse: func(s sessioncleanup.Session) error {
 				if refused[s.ID] {
 					return errors.New("a row refers to it")
 				}

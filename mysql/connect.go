@@ -121,8 +121,12 @@ func addressOf(text string) (network, address string, err error) {
 	if text == "" {
 		text = "127.0.0.1"
 	}
-	if _, _, err := net.SplitHostPort(text); err != nil {
-		text = net.JoinHostPort(strings.Trim(text, "[]"), defaultPort)
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "tcp", net.JoinHostPort(strings.Trim(text, "[]"), defaultPort), nil
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return "", "", invalid.Errorf("database URL has the port %.20q: want a number from 1 to 65535", port)
 	}
 	return "tcp", text, nil
 }

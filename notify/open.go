@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -56,8 +57,14 @@ func open(address string) (Notifier, error) {
 	case "smtp", "smtps":
 		return openMail(u)
 	case "slack":
+		if err := shortForm(u, 3); err != nil {
+			return nil, err
+		}
 		return NewSlack(slackURL(u), nil)
 	case "discord":
+		if err := shortForm(u, 2, "thread_id"); err != nil {
+			return nil, err
+		}
 		return NewDiscord(discordURL(u), nil)
 	case "https":
 		return openHTTPS(u)
@@ -96,6 +103,16 @@ func openFile(path string, open func(address string) (Notifier, error)) ([]Notif
 		return nil, fmt.Errorf("channels %s: %w", path, invalid.Errorf("the file names no channel: want a URL in each line"))
 	}
 	return channels, nil
+}
+
+// shortForm checks slack://T…/B…/… and discord://ID/TOKEN: the number of parts, and the parameters.
+func shortForm(u *url.URL, parts int, known ...string) error {
+	all := strings.Split(u.Host+u.Path, "/")
+	if len(all) != parts || slices.Contains(all, "") || u.Fragment != "" {
+		return invalid.Errorf("%s URL of a channel has %d parts: want %d, none of them empty, as in %s", u.Scheme, len(all), parts, forms)
+	}
+	_, err := parameters(u.RawQuery, known...)
+	return err
 }
 
 func openMail(u *url.URL) (Notifier, error) {
@@ -170,7 +187,7 @@ func parameters(text string, known ...string) (url.Values, error) {
 	}
 	for name := range values {
 		if !slices.Contains(known, name) {
-			return nil, invalid.Errorf("channel has the unknown parameter %.20q: want %s", name, strings.Join(known, ", "))
+			return nil, invalid.Errorf("channel has the unknown parameter %.20q: want %s", name, cmp.Or(strings.Join(known, ", "), "none"))
 		}
 	}
 	return values, nil

@@ -71,11 +71,17 @@ func TestTheURLsOfSlackAndDiscordArePostedTo(t *testing.T) {
 func TestAWrongURLIsRefusedWithoutShowingASecret(t *testing.T) {
 	t.Parallel()
 	for url, says := range map[string]string{
-		"":                        "no scheme",
-		"hunter2":                 "no scheme",
-		"ftp://hunter2":           `unknown scheme "ftp"`,
-		"smtp://u:hunter2%@host":  "cannot be parsed",
-		"slack://T1/B1/hunter2%z": "cannot be parsed",
+		"":                                  "no scheme",
+		"hunter2":                           "no scheme",
+		"ftp://hunter2":                     `unknown scheme "ftp"`,
+		"smtp://u:hunter2%@host":            "cannot be parsed",
+		"slack://T1/B1/hunter2%z":           "cannot be parsed",
+		"slack://":                          "slack URL of a channel has 1 parts: want 3",
+		"slack://T1/B1/":                    "none of them empty",
+		"slack://T1/B1/hunter2?x=y":         `unknown parameter "x"`,
+		"discord://123/hunter2/more":        "discord URL of a channel has 3 parts: want 2",
+		"discord://123/hunter2?thread=9":    `unknown parameter "thread": want thread_id`,
+		"discord://123/hunter2#thread_id=9": "want 2",
 		"smtp://u:hunter2@host?from=a@example.com":                                "to address",
 		"smtp://u:hunter2@host?from=a@example.com&to=b@example.com&to=c@d.e":      "a URL for each",
 		"smtp://u:hunter2@host/path?from=a@example.com&to=b@example.com":          "has a path",

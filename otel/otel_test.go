@@ -158,7 +158,7 @@ func (w *world) expectMeasured() {
 
 func TestSpansOfFailuresHaveTheError(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("disk full") }})
+	w := newWorld(t, memory.Config{Refuse: func(sessioncleanup.Session) error { return errors.New("disk full") }})
 	if _, err := w.sessions.Delete(t.Context(), "a"); err == nil {
 		t.Fatal("deleted")
 	}

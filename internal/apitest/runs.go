@@ -127,7 +127,7 @@ func refusedRuns(t *testing.T, observe Observer) {
 	}
 
 	pinned := newWorld(t, observe, func(s *setup) {
-		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errSQL }})
+		db := memory.New(memory.Config{Refuse: func(sessioncleanup.Session) error { return errSQL }})
 		err := db.Put(sessioncleanup.Session{ID: "pinned", AutoCleanup: true, LastActivity: old, DeactivatedAt: old})
 		if err != nil {
 			t.Fatal(err)

@@ -66,7 +66,7 @@ type application interface {
 func openMemory() (Harness, application) {
 	var mu sync.Mutex
 	pinned := map[string]bool{}
-	store := &installed{Store: memory.New(memory.Config{TagColumns: []string{"plan"}, BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+	store := &installed{Store: memory.New(memory.Config{TagColumns: []string{"plan"}, Refuse: func(s sessioncleanup.Session) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if pinned[s.ID] {

@@ -39,6 +39,18 @@ export async function attempt(f: Frame, change: () => Promise<void>): Promise<bo
   }
 }
 
+/** once does the work of a button, whose further clicks do nothing until it ends: the network may be slow. */
+export const once = (work: () => Promise<unknown>) => async (e: Event) => {
+  const button = e.currentTarget as HTMLElement;
+  if (button.ariaBusy) return;
+  button.ariaBusy = "true";
+  try {
+    await work();
+  } finally {
+    button.ariaBusy = null;
+  }
+};
+
 /** unconfirmed is what the server wants to have confirmed before it does some work; undefined when it did it. */
 export async function unconfirmed(work: Promise<unknown>): Promise<Record<string, any> | undefined> {
   try {

@@ -222,7 +222,7 @@ export class SessionManager extends LitElement {
         this.ahead = Date.parse(s.at) - Date.now();
         this.summary = s;
       });
-      await Promise.all([summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
+      await Promise.all([this.identify(), summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
       if (this.loading !== loading) return;
       const back = this.trouble !== undefined && !this.live;
       this.trouble = undefined;
@@ -235,6 +235,14 @@ export class SessionManager extends LitElement {
         if (this.again) this.refresh();
       }
     }
+  }
+
+  /** identify reads again what the user may do and what the policy is. The user may have become another one in another tab. */
+  private async identify() {
+    const before = this.me!.actor,
+      me = await this.api.get<Me>("/me");
+    if (me.actor === before) this.me = me;
+    else await this.begin();
   }
 
   /** count reads the figures, and again soon while they are counted for the first time. */

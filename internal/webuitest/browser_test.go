@@ -252,12 +252,13 @@ func quoted(v any) string {
 	return string(data)
 }
 
-// until waits for a condition in JavaScript.
+// until waits for a condition in JavaScript. A property of an element that is not there yet is no error.
 func (b *tab) until(condition string) {
 	b.t.Helper()
+	test := "(() => { try { return !!(" + condition + "); } catch (e) { if (e instanceof TypeError) return false; throw e; } })()"
 	for end := time.Now().Add(patience); ; {
 		var ok bool
-		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!!("+condition+")", &ok)); err != nil {
+		if err := chromedp.Run(b.ctx, chromedp.Evaluate(test, &ok)); err != nil {
 			if !leaving(err) {
 				b.t.Fatalf("%s: %v", condition, err)
 			}

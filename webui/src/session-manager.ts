@@ -283,6 +283,7 @@ export class SessionManager extends LitElement {
 
   private async watch(signal: AbortSignal) {
     while (!signal.aborted) {
+      const began = Date.now();
       try {
         await this.api.watch((event, data) => {
           this.live = true;
@@ -295,7 +296,8 @@ export class SessionManager extends LitElement {
       }
       this.live = false;
       if (!signal.aborted) this.refresh(); // it may be gone, or cannot stream: then this is how often the page asks
-      await new Promise((r) => setTimeout(r, pollEvery * 1000));
+      const lasted = Date.now() - began > pollEvery * 1000; // servers end streams after a while
+      await new Promise((r) => setTimeout(r, lasted ? 1000 : pollEvery * 1000));
     }
   }
 

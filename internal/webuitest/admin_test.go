@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
@@ -185,6 +187,42 @@ func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
 	if p := s.manager.Policy(); p.Rules != "test: delete=3d" || p.InactiveAfter != 36*time.Hour {
 		t.Errorf("rules %q, inactive after %v; want those of both", p.Rules, p.InactiveAfter)
 	}
+}
+
+func TestAChangedPolicyIsInForceInOpenPages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{Archive: sessioncleanup.On})
+	s.annsSessions()
+	admin, owner := newTab(t, look{}), newTab(t, look{})
+	admin.open(s.url, "admin")
+	owner.open(s.url, "owner:ann")
+	admin.until("$('input[name=inactive_hours]').placeholder === '24' && $('input[name=if_inactive_hours]').ariaValueText === '24 hours' && $('.pulse.on')")
+	owner.until("$('.row[data-id=live]') && $('.pulse.on')")
+	if _, err := s.manager.SetPolicy(t.Context(), sessioncleanup.Policy{InactiveAfter: 36 * time.Hour, ArchiveKeep: 10 * day}, 0); err != nil {
+		t.Fatal(err)
+	}
+	admin.until("$('input[name=inactive_hours]').placeholder === '36' && $('input[name=if_inactive_hours]').ariaValueText === '36 hours'")
+	if _, err := s.manager.Deactivate(t.Context(), "live"); err != nil { // owners hear of their sessions, and within a minute of the policy
+		t.Fatal(err)
+	}
+	owner.until("$('.row[data-id=live] .closed') && !$('.row[data-id=closing] .closing')") // closes in more than 12 hours
+	owner.click(row("live", "delete"))
+	owner.until("text('dialog').includes('in the trash for 10 days')")
+}
+
+// In another tab, somebody else may have logged in.
+func TestAPageWhoseUserChangesShowsNothingOfTheUserBefore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.until("$('.tiles') && $('.pulse.on')")
+	b.run(network.SetCookie(whoCookie, "owner:bob").WithURL(s.url))
+	if _, err := s.manager.Deactivate(t.Context(), "bobs"); err != nil { // the admin's stream brings news
+		t.Fatal(err)
+	}
+	b.until("$$('.row').length === 1 && $('.row[data-id=bobs]') && !$('[data-go=overview]') && !$('.tiles')")
 }
 
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {

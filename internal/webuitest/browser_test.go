@@ -125,11 +125,11 @@ func newTab(t *testing.T, l look) *tab {
 
 // noon is a time zone where it is about noon, so that today and tomorrow are the same days during a test.
 func noon() string {
-	if east := 12 - time.Now().UTC().Hour(); east < 0 {
-		return fmt.Sprintf("Etc/GMT+%d", -east) // what is west of Greenwich has a plus
-	} else {
-		return fmt.Sprintf("Etc/GMT-%d", east)
+	east := 12 - time.Now().UTC().Hour()
+	if east < 0 {
+		return fmt.Sprintf("Etc/GMT+%d", -east) // a zone west of Greenwich has a plus
 	}
+	return fmt.Sprintf("Etc/GMT-%d", east)
 }
 
 // helpers are in every page: $ finds an element of the component, violations are those of the page's policy.
@@ -252,12 +252,13 @@ func quoted(v any) string {
 	return string(data)
 }
 
-// until waits for a condition in JavaScript.
+// until waits for a condition in JavaScript. A property of an element that is not there yet is no error.
 func (b *tab) until(condition string) {
 	b.t.Helper()
+	test := "(() => { try { return !!(" + condition + "); } catch (e) { if (e instanceof TypeError) return false; throw e; } })()"
 	for end := time.Now().Add(patience); ; {
 		var ok bool
-		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!!("+condition+")", &ok)); err != nil {
+		if err := chromedp.Run(b.ctx, chromedp.Evaluate(test, &ok)); err != nil {
 			if !leaving(err) {
 				b.t.Fatalf("%s: %v", condition, err)
 			}

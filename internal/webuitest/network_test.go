@@ -139,6 +139,39 @@ func TestAServerThatStopsIsMissedAtOnceAndWatchedAgainWhenItIsBack(t *testing.T)
 	b.until("$('.row[data-id=newer]') && $('.row[data-id=live] .closed')") // through the stream
 }
 
+func TestImpatientClicksOnASlowNetworkDoNothingMore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "owner:ann")
+	b.until("$('.row[data-id=live]')")
+	var asked atomic.Int32
+	release := make(chan struct{})
+	slow := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet {
+			asked.Add(1)
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	}
+	s.between.Store(&slow)
+	for range 3 {
+		b.click(row("live", "delete"))
+	}
+	b.until("$(\"" + row("live", "delete") + "\").ariaBusy")
+	close(release)
+	b.until("$('dialog[open]') && $$('dialog').length === 1")
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d requests for three clicks, want 1", n)
+	}
+	b.run(escape)
+	b.until("!$('dialog') && !$(\"" + row("live", "delete") + "\").ariaBusy")
+}
+
 // Where a response takes longer than the time between news, the page shows it all the same, and does not ask ever more.
 func TestASlowServerIsNotAskedForEachNews(t *testing.T) {
 	t.Parallel()

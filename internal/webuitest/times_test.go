@@ -99,6 +99,22 @@ func TestTheSentenceAndTheCardsSayTheSameTimes(t *testing.T) {
 	}
 }
 
+// The forecast is for each 24 hours, so that "in 5 hours" and the table say the same about a session of tomorrow. Clocks change on
+// March 29.
+func TestTheForecastSaysUntilWhen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	now := time.Date(2026, 3, 28, 22, 30, 0, 0, time.UTC)
+	s.kept.Store = at{s.store, now}
+	s.put("closes", "ann", "Late show", true, time.Since(now.Add(-19*time.Hour)), func(s *sessioncleanup.Session) { s.LastActivity = now.Add(-19 * time.Hour) })
+	b := newTab(t, look{zone: "Europe/Paris"})
+	b.open(s.url, "admin")
+	b.click("[data-chart=forecast] summary")
+	const rows = "$$('[data-chart=forecast] tbody tr').map(e => e.innerText.replace(/\\s+/g, ' ').trim())"
+	b.until(rows + "[0] === 'until Mar 30, 12:30 AM 1 0' && " + rows + "[1] === 'until Mar 31, 12:30 AM 0 0'")
+	b.until("text('[data-chart=forecast] .axis').startsWith('until Mar 30')")
+}
+
 // Days are those of the calendar in the browser's zone, of 23 and 25 hours too.
 func TestMomentsAreSaidByTheCalendarOfTheBrowsersZone(t *testing.T) {
 	t.Parallel()

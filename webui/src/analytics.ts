@@ -11,10 +11,9 @@ interface Series {
 /** analyticsView shows how the sessions develop: each chart with its table. */
 export function analyticsView(w: Words, a: Analytics) {
   const short = { day: "numeric", month: "short" } as const,
-    day = (iso: string) => w.format(iso, { ...short, timeZone: "UTC" }),
-    first = new Date(a.at);
-  // Days of the calendar: one of 23 or 25 hours is a day, too.
-  const ahead = a.forecast.map((_, i) => w.format(new Date(first.getFullYear(), first.getMonth(), first.getDate() + i), short));
+    day = (iso: string) => w.format(iso, { ...short, timeZone: "UTC" });
+  // The forecast is for each 24 hours from when it was made, which are no days of the calendar.
+  const ahead = a.forecast.map((_, i) => w.t("until", { when: w.format(new Date(Date.parse(a.at) + (i + 1) * 86400e3), { ...short, hour: "numeric", minute: "numeric" }) }));
   const age = (hours: number) => (hours < 24 ? w.t("fromHours", { n: hours }) : w.t("fromDays", { n: hours / 24 }));
   return html`
     ${chart(

@@ -1,8 +1,39 @@
-import { html } from "lit";
+import { html, render, type LitElement, type TemplateResult } from "lit";
 import { Problem } from "./api.ts";
 import type { Frame } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
+
+/** openDialog shows a dialog inside of the element, and returns its answer; undefined when it was canceled. */
+export function openDialog<T>(element: LitElement, make: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined> {
+  const root = element.renderRoot as ShadowRoot,
+    back = root.activeElement as HTMLElement | null,
+    dialog = document.createElement("dialog");
+  return new Promise((answer) => {
+    const end = (a: T | undefined) => {
+      if (!dialog.isConnected) return;
+      dialog.close();
+      dialog.remove();
+      element.toggleAttribute("asking", false);
+      if (back?.isConnected) back.focus();
+      answer(a);
+    };
+    render(make(end), dialog);
+    const title = dialog.querySelector("h2");
+    if (title) {
+      title.id = "dialog-title";
+      dialog.setAttribute("aria-labelledby", title.id);
+    }
+    dialog.addEventListener("cancel", (e) => {
+      e.preventDefault();
+      end(undefined);
+    });
+    dialog.addEventListener("click", (e) => e.target === dialog && end(undefined));
+    root.append(dialog);
+    element.toggleAttribute("asking", true);
+    dialog.showModal();
+  });
+}
 
 /** askForm shows fields in a dialog, and returns what was entered; undefined when it was canceled. */
 export function askForm(f: Frame, title: string, hint: string, fields: unknown, go: Key): Promise<FormData | undefined> {
@@ -38,6 +69,18 @@ export async function attempt(f: Frame, change: () => Promise<void>): Promise<bo
     f.refresh();
   }
 }
+
+/** once does the work of a button, whose further clicks do nothing until it ends: the network may be slow. */
+export const once = (work: () => Promise<unknown>) => async (e: Event) => {
+  const button = e.currentTarget as HTMLElement;
+  if (button.ariaBusy) return;
+  button.ariaBusy = "true";
+  try {
+    await work();
+  } finally {
+    button.ariaBusy = null;
+  }
+};
 
 /** unconfirmed is what the server wants to have confirmed before it does some work; undefined when it did it. */
 export async function unconfirmed(work: Promise<unknown>): Promise<Record<string, any> | undefined> {

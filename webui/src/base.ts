@@ -2,6 +2,7 @@ import { LitElement, html, nothing, type TemplateResult } from "lit";
 import type { Api, Dependent, Me, Phase, Session, Summary, Stats } from "./api.ts";
 import { Words, type Key } from "./i18n.ts";
 import { icon, ring, type Icon } from "./icons.ts";
+import type { ToastOptions } from "./toasts.ts";
 
 /** Frame is what the element offers to its views. */
 export interface Frame {
@@ -15,7 +16,7 @@ export interface Frame {
   params: URLSearchParams;
   go(view: string, params?: Record<string, string>): void;
   ask<T>(dialog: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined>;
-  toast(text: string, o?: { bad?: boolean; action?: string; run?: () => void }): void;
+  toast(text: string, o?: ToastOptions): void;
   failed(e: unknown): void;
   dialog(): HTMLDialogElement | null;
   refresh(): void;

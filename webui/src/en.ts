@@ -342,6 +342,7 @@ export const en = {
   counting: "Sessions are being counted for the first time. The figures will appear here.",
   analytics: "Analytics",
   forecast: "The next 30 days, unless sessions are used",
+  until: "until {when}",
   past: "What runs did, by day (UTC)",
   ages: "Sessions by time since their last use",
   week: "Last use by weekday and hour",

@@ -343,6 +343,7 @@ export const fr: Record<keyof typeof en, Text> = {
   counting: "Les sessions sont comptées pour la première fois. Leurs chiffres s’afficheront ici.",
   analytics: "Analyses",
   forecast: "Les 30 prochains jours, si les sessions ne servent pas",
+  until: "jusqu’au {when}",
   past: "Ce que les nettoyages ont fait, par jour (UTC)",
   ages: "Sessions selon le temps depuis leur dernière utilisation",
   week: "Dernière utilisation par jour et par heure",

@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Event as Entry, Page, SessionRef } from "./api.ts";
 import { reverse } from "./actions.ts";
+import { once } from "./ask.ts";
 import { View, did, empty, inside, skeleton, whoIs } from "./base.ts";
 import { languages, type Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
@@ -83,7 +84,7 @@ export class LogView extends View {
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set({ action: (e.target as HTMLSelectElement).value })}>
             <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "paused", "resumed", "policy_changed", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
           ${this.box("session", "sessionId")}${admin ? html`${this.box("owner", "ownerFilter")}${this.box("run", "runId")}` : nothing}
-          ${this.reversible() ? html`<button data-act="reverse" @click=${() => reverse(this.frame, p.get("run")!)}>${icon("reopen")}${this.t("reverse")}</button>` : nothing}
+          ${this.reversible() ? html`<button data-act="reverse" @click=${once(() => reverse(this.frame, p.get("run")!))}>${icon("reopen")}${this.t("reverse")}</button>` : nothing}
           ${admin ? html`<button data-act="csv" ?disabled=${this.exporting !== undefined} @click=${this.csv}>${this.exporting === undefined ? this.t("csv") : this.t("exporting", { n: this.exporting })}</button>` : nothing}
         </div>
         ${this.list()}

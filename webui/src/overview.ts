@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { Problem, type Analytics, type Cleanup, type RuleEffect, type Stats } from "./api.ts";
 import { progressDialog, reverse } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
-import { sure } from "./ask.ts";
+import { once, sure } from "./ask.ts";
 import { bar, parts } from "./bar.ts";
 import { View, alongLists, dated, did, doneOf as of, inside, nameOf, skeleton, stateOf } from "./base.ts";
 import type { Key } from "./i18n.ts";
@@ -65,7 +65,7 @@ export class OverviewView extends View {
     return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class=${stats.metrics.pause ? "near" : "open"}>${this.t(state)}</b>`}</h1>
       <p class="lead">${this.runs()}</p>
       ${stats.metrics.pause ? html`<section aria-label=${this.t("paused")}>${pauseBanner(this.frame, stats.metrics.pause)}</section>` : nothing}
-      <div class="acts start below">${this.to("owners")}${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
+      <div class="acts start below">${this.to("owners")}${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${once(() => pause(this.frame))}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(this.frame.words.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(this.said(a), a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
       <section aria-labelledby="simulate">${this.simulation()}</section>
@@ -115,7 +115,7 @@ export class OverviewView extends View {
     return html`<div class="banner ${code === "cleanup_failed" ? "bad" : ""}" data-alert=${code}>${icon("warn")}<p>${text}</p>
       ${
         refused
-          ? html`${to("to_delete")}${due && this.frame.me.changes ? html`<button data-act="allow" @click=${this.allow}>${this.t("allowOnce")}</button>` : nothing}`
+          ? html`${to("to_delete")}${due && this.frame.me.changes ? html`<button data-act="allow" @click=${once(() => this.allow())}>${this.t("allowOnce")}</button>` : nothing}`
           : code === "too_many_due"
             ? to(due > 0 ? "to_delete" : "to_deactivate")
             : nothing
@@ -205,7 +205,7 @@ export class OverviewView extends View {
       ${r.would_be_refused ? html`<div class="banner bad">${icon("warn")}<p>${this.t("limitWould")}</p></div>` : nothing}
       ${alongLists(w, r.dependents ?? [])}${this.showRules(r)}
       ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s, r.as_of)}</li>`)}</ul></details>` : nothing}
-      ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${run}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
+      ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${once(run)}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
   }
 
   /** showRules says for how many sessions each rule by tag decides. */
@@ -240,7 +240,7 @@ export class OverviewView extends View {
     const closed = of(r.phases, "deactivated");
     return html`<div class="result" role="status" id="done"><strong>${this.t("cleanDone", { did: did(this.frame.words, r.phases) })}</strong>
       ${sum("skipped") + sum("failed") ? html`<p>${this.t("nSkipped", { n: sum("skipped") })}, ${this.t("nFailed", { n: sum("failed") })}.</p><ul class="list">${[...r.failures.map((f) => [f.session_id, f.error]), ...r.skipped.map((s) => [s.session_id, s.reason])].slice(0, 20).map(([id, why]) => html`<li><bdi>${id}</bdi>: ${why}</li>`)}</ul>` : nothing}
-      ${closed && r.run_id ? html`<div class="acts start"><button data-act="reverse" @click=${this.reverse}>${icon("reopen")}${this.t("reverse")}</button></div>` : nothing}</div>`;
+      ${closed && r.run_id ? html`<div class="acts start"><button data-act="reverse" @click=${once(() => this.reverse())}>${icon("reopen")}${this.t("reverse")}</button></div>` : nothing}</div>`;
   }
 
   private async reverse() {

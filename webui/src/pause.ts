@@ -1,6 +1,6 @@
 import { html } from "lit";
 import type { Pause } from "./api.ts";
-import { askForm, attempt } from "./ask.ts";
+import { askForm, attempt, once } from "./ask.ts";
 import { dated, whoIs, type Frame } from "./base.ts";
 import { icon } from "./icons.ts";
 
@@ -30,5 +30,5 @@ const change = (f: Frame, method: string, body?: unknown) => attempt(f, async ()
 export function pauseBanner(f: Frame, p: Pause) {
   const w = f.words;
   return html`<div class="banner" data-paused>${icon("pause")}<p>${dated(w, "pausedUntil", p.until, { who: whoIs(w, f.me, p.by) })} <bdi>${p.reason}</bdi></p>
-    ${f.me.changes ? html`<button data-act="resume" @click=${() => change(f, "DELETE")}>${w.t("resume")}</button>` : ""}</div>`;
+    ${f.me.changes ? html`<button data-act="resume" @click=${once(() => change(f, "DELETE"))}>${w.t("resume")}</button>` : ""}</div>`;
 }

@@ -1,7 +1,8 @@
-import { LitElement, html, nothing, render as renderInto, type TemplateResult } from "lit";
+import { LitElement, html, nothing } from "lit";
 import { html as htmlOfTag, unsafeStatic } from "lit/static-html.js";
 import { Api, Problem, type Credentials, type Me, type Stats, type Summary } from "./api.ts";
 import { ArchiveView } from "./archive.ts";
+import { openDialog } from "./ask.ts";
 import { View, empty, inside, skeleton, type Frame } from "./base.ts";
 import { Words, type Key, type Lang } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
@@ -11,6 +12,7 @@ import { OwnersView } from "./owners.ts";
 import { PolicyView } from "./policy.ts";
 import { SessionsView } from "./sessions.ts";
 import { style } from "./style.ts";
+import { Toasts } from "./toasts.ts";
 import { WhatIfView } from "./whatif.ts";
 
 const pollEvery = 15; // seconds, without a live stream
@@ -30,14 +32,6 @@ const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key; p
 
 // What the server refuses, in words of the page where its own are for programs.
 const refusals: Record<string, Key> = { offline: "offline", "too-many-requests": "tooFast", "other-sessions": "others", "too-many-deletions": "refused" };
-
-interface Toast {
-  id: number;
-  text: string;
-  bad?: boolean;
-  action?: string;
-  run?: () => void;
-}
 
 /**
  * <session-manager src lang theme>: the sessions of the user who is logged in, or all for an admin.
@@ -63,7 +57,6 @@ export class SessionManager extends LitElement {
     trouble: { state: true },
     view: { state: true },
     params: { state: true },
-    toasts: { state: true },
     live: { state: true },
     chosen: { state: true },
   };
@@ -83,7 +76,6 @@ export class SessionManager extends LitElement {
   declare trouble?: Problem; // of the last read
   declare view: string;
   declare params: URLSearchParams;
-  declare toasts: Toast[];
   declare live: boolean;
   declare chosen: { lang?: Lang; theme?: string };
 
@@ -101,7 +93,7 @@ export class SessionManager extends LitElement {
   private began = 0;
   private loading?: { what: string; since: number }; // what is read just now
   private again = false; // there was news meanwhile
-  private toastId = 0;
+  private toasts = new Toasts(this);
   private dark = matchMedia("(prefers-color-scheme: dark)");
 
   constructor() {
@@ -111,7 +103,6 @@ export class SessionManager extends LitElement {
     this.routes = this.live = false;
     this.view = "";
     this.params = new URLSearchParams();
-    this.toasts = [];
     this.chosen = {};
   }
 
@@ -231,7 +222,7 @@ export class SessionManager extends LitElement {
         this.ahead = Date.parse(s.at) - Date.now();
         this.summary = s;
       });
-      await Promise.all([summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
+      await Promise.all([this.identify(), summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
       if (this.loading !== loading) return;
       const back = this.trouble !== undefined && !this.live;
       this.trouble = undefined;
@@ -244,6 +235,14 @@ export class SessionManager extends LitElement {
         if (this.again) this.refresh();
       }
     }
+  }
+
+  /** identify reads again what the user may do and what the policy is. The user may have become another one in another tab. */
+  private async identify() {
+    const before = this.me!.actor,
+      me = await this.api.get<Me>("/me");
+    if (me.actor === before) this.me = me;
+    else await this.begin();
   }
 
   /** count reads the figures, and again soon while they are counted for the first time. */
@@ -284,6 +283,7 @@ export class SessionManager extends LitElement {
 
   private async watch(signal: AbortSignal) {
     while (!signal.aborted) {
+      const began = Date.now();
       try {
         await this.api.watch((event, data) => {
           this.live = true;
@@ -296,55 +296,9 @@ export class SessionManager extends LitElement {
       }
       this.live = false;
       if (!signal.aborted) this.refresh(); // it may be gone, or cannot stream: then this is how often the page asks
-      await new Promise((r) => setTimeout(r, pollEvery * 1000));
+      const lasted = Date.now() - began > pollEvery * 1000; // servers end streams after a while
+      await new Promise((r) => setTimeout(r, lasted ? 1000 : pollEvery * 1000));
     }
-  }
-
-  private ask<T>(make: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined> {
-    const back = (this.renderRoot as ShadowRoot).activeElement as HTMLElement | null;
-    const dialog = document.createElement("dialog");
-    return new Promise((answer) => {
-      const end = (a: T | undefined) => {
-        if (!dialog.isConnected) return;
-        dialog.close();
-        dialog.remove();
-        this.toggleAttribute("asking", false);
-        if (back?.isConnected) back.focus();
-        answer(a);
-      };
-      renderInto(make(end), dialog);
-      const title = dialog.querySelector("h2");
-      if (title) {
-        title.id = "dialog-title";
-        dialog.setAttribute("aria-labelledby", title.id);
-      }
-      dialog.addEventListener("cancel", (e) => {
-        e.preventDefault();
-        end(undefined);
-      });
-      dialog.addEventListener("click", (e) => e.target === dialog && end(undefined));
-      this.renderRoot.append(dialog);
-      this.toggleAttribute("asking", true);
-      dialog.showModal();
-    });
-  }
-
-  private toast(text: string, o: { bad?: boolean; action?: string; run?: () => void } = {}) {
-    const id = ++this.toastId;
-    this.toasts = [...this.toasts.slice(-2), { id, text, ...o }];
-    if (!o.bad) this.fade(id, o.action ? 60_000 : 6_000);
-  }
-
-  /** fade ends a message after a while, unless somebody is about to use it. */
-  private fade(id: number, after: number) {
-    setTimeout(() => {
-      const box = this.renderRoot.querySelector(`[data-toast="${id}"]`);
-      if (box?.matches(":hover, :focus-within")) this.fade(id, 3000);
-      else this.drop(id);
-    }, after);
-  }
-  private drop(id: number) {
-    this.toasts = this.toasts.filter((t) => t.id !== id);
   }
 
   private failed(e: unknown) {
@@ -352,7 +306,7 @@ export class SessionManager extends LitElement {
     if (e.status === 401) return this.fault(e);
     const own = refusals[e.kind] ?? (e.status === 404 ? "gone" : undefined);
     const text = own ? this.t(own) : e.message || this.t("failed");
-    this.toast(text, { bad: true });
+    this.toasts.add(text, { bad: true });
   }
 
   private frame(): Frame {
@@ -366,8 +320,8 @@ export class SessionManager extends LitElement {
       view: this.view,
       params: this.params,
       go: (v, p) => this.go(v, p),
-      ask: (d) => this.ask(d),
-      toast: (t, o) => this.toast(t, o),
+      ask: (d) => openDialog(this, d),
+      toast: (t, o) => this.toasts.add(t, o ?? {}),
       failed: (e) => this.failed(e),
       refresh: () => this.refresh(),
       dialog: () => this.renderRoot.querySelector("dialog"),
@@ -376,18 +330,7 @@ export class SessionManager extends LitElement {
 
   render() {
     return html`<div lang=${this.words.lang}>${this.me && this.trouble?.status !== 401 ? this.whole() : html`<main>${this.closed()}</main>`}
-      <div class="toasts" role="status" aria-live="polite">${this.toasts.map(
-        (x) => html`<div class="toast ${x.bad ? "bad" : ""}" data-toast=${x.id}><span>${x.text}</span>
-        ${
-          x.action
-            ? html`<button data-act="undo" @click=${() => {
-                this.drop(x.id);
-                x.run!();
-              }}>${x.action}</button>`
-            : nothing
-        }
-        <button class="icon" aria-label=${this.t("dismiss")} @click=${() => this.drop(x.id)}>${icon("x")}</button></div>`,
-      )}</div></div>`;
+      ${this.toasts.render(this.words)}</div>`;
   }
 
   /** closed is the page of somebody who sees nothing, or nothing yet. */

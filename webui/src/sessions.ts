@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem, type Action, type Page, type Session, type Summary, type Upcoming } from "./api.ts";
 import { actionIcons, actionWords, changeMany, changeOne, type Matching } from "./actions.ts";
+import { once } from "./ask.ts";
 import { View, ahead, dated, empty, inside, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
 import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
@@ -241,8 +242,8 @@ export class SessionsView extends View {
     );
     const more = !this.matching && this.filter.status !== selection && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
-      ${more ? html`<button data-act="matching" @click=${this.pickMatching}>${this.t("selectMatching")}</button>` : nothing}
-      ${actions.map((a) => html`<button data-act=${a} @click=${() => this.bulk(a)}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}
+      ${more ? html`<button data-act="matching" @click=${once(() => this.pickMatching())}>${this.t("selectMatching")}</button>` : nothing}
+      ${actions.map((a) => html`<button data-act=${a} @click=${once(() => this.bulk(a))}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}
       <button class="icon" aria-label=${this.t("unselect")} @click=${this.unpick}>${icon("x")}</button></div>`;
   }
 
@@ -262,7 +263,7 @@ export class SessionsView extends View {
       .map(
         (a) => html`
       <button data-act=${a} class=${a === "delete" ? "ghost danger" : "ghost"} aria-label="${this.t(actionWords[a])}: ${nameOf(this.frame.words, s)}" title=${this.t(actionWords[a])}
-        @click=${() => changeOne(this.frame, s, a)}>${icon(actionIcons[a])}<span class="label">${this.t(actionWords[a])}</span></button>`,
+        @click=${once(() => changeOne(this.frame, s, a))}>${icon(actionIcons[a])}<span class="label">${this.t(actionWords[a])}</span></button>`,
       )}</div>`;
   }
 }

@@ -57,7 +57,7 @@ export const style = css`
   /* Controls */
   button, .button { font: inherit; font-weight: 550; color: var(--ink); background: var(--surface); border: 1px solid var(--line); border-radius: .6rem; padding: .4rem .8rem; min-height: 2.4rem; display: inline-flex; align-items: center; justify-content: center; gap: .45rem; cursor: pointer; text-decoration: none; white-space: nowrap; }
   button:hover, .button:hover { border-color: var(--strong); }
-  button:disabled { opacity: .55; cursor: default; }
+  button:disabled, button[aria-busy] { opacity: .55; cursor: default; }
   button svg, .button svg { width: 1.05rem; height: 1.05rem; }
   .primary { background: var(--accent); color: var(--on-accent); border-color: var(--accent); }
   .primary:hover { filter: brightness(1.08); border-color: var(--accent); }

@@ -22,6 +22,7 @@ const (
 	codeDiskFull         = "53100"
 	codeQueryCanceled    = "57014"
 	codeIdle             = "25P03" // in a transaction for too long
+	codeTooLong          = "25P04" // a transaction, by transaction_timeout
 	codeReadOnly         = "25006" // a server that only reads: after a failover, or a standby
 	codeNoPrivilege      = "42501"
 	codeBadPassword      = "28P01"
@@ -43,6 +44,9 @@ const (
 
 // onStandby says what to do about a server that only reads.
 const onStandby = "a standby only reads: use the URL of its primary, or one with both hosts and target_session_attrs=read-write"
+
+// onReadOnly says what to do about a transaction that only reads.
+const onReadOnly = onStandby + "; on a primary, turn off default_transaction_read_only for the role and the database"
 
 // mapError turns an error of the driver into one of the root package's, with what was being done.
 func mapError(doing string, err error) error {
@@ -86,9 +90,11 @@ func explain(server *pgconn.PgError, err error) error {
 	case codeNoDatabase:
 		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case codeNoPrivilege:
-		return fmt.Errorf("%w; grant the role the missing rights with migrate --cleaner-role or --app-role, or connect as another role", err)
+		return fmt.Errorf("%w; as the owner of the sessions, grant the role the missing rights with migrate --cleaner-role or --app-role", err)
 	case codeQueryCanceled:
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
+	case codeTooLong:
+		return fmt.Errorf("%w: %w; give the role a longer one: ALTER ROLE … SET transaction_timeout", sessioncleanup.ErrUnavailable, err)
 	case "42P01", "42883", "42703", "3F000", codeUnknownObject: // undefined table, function, column, schema, other object
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	case codeUnarchivable:
@@ -106,7 +112,7 @@ func explain(server *pgconn.PgError, err error) error {
 	case codeDependents:
 		return invalid.Databasef("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeReadOnly:
-		return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrUnavailable, err, onStandby)
+		return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrUnavailable, err, onReadOnly)
 	case codeDiskFull:
 		return fmt.Errorf("%w: %w; make room on the disk of the server", sessioncleanup.ErrUnavailable, err)
 	case codeLockNotAvailable, codeIdle:

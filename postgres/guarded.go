@@ -163,6 +163,12 @@ func (g *guarded) oidOf(ctx context.Context, table string) (uint32, error) {
 	return *oid, nil
 }
 
+// ownerOf is the owner of a table, which must exist.
+func (g *guarded) ownerOf(ctx context.Context, table string) (owner string, err error) {
+	err = g.QueryRow(ctx, "SELECT pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", table).Scan(&owner)
+	return owner, mapError("look up the owner of "+table, err)
+}
+
 // roles are those that matter for what is to be done with a table.
 type roles struct {
 	current string // the connection's

@@ -215,8 +215,9 @@ func TestMigrateWithoutRightsSaysWhichAndChangesNothing(t *testing.T) {
 		grants []string
 		words  string
 	}{
-		"nothing":    {nil, "may not create tables in schema \"public\"; GRANT CREATE ON SCHEMA public TO"},
+		"nothing":    {nil, "does not own the table public.sessions, and so may not add columns and indexes to it; migrate as "},
 		"not owner":  {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE"}, "does not own the table public.sessions"},
+		"no schema":  {[]string{"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "ALTER TABLE sessions OWNER TO $ROLE"}, "may not create tables in schema \"public\"; GRANT CREATE ON SCHEMA \"public\" TO"},
 		"no trigger": {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE", "ALTER TABLE sessions OWNER TO $ROLE"}, "may not read public.propositions or not create a trigger on it; GRANT SELECT, TRIGGER ON \"public\".\"propositions\" TO"},
 		"short of time": {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE", "ALTER TABLE sessions OWNER TO $ROLE", "GRANT TRIGGER ON propositions TO $ROLE", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO $ROLE", "ALTER ROLE $ROLE SET statement_timeout = 30"},
 			"statement_timeout"},

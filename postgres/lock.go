@@ -94,7 +94,7 @@ func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrati
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // any other one keeps its snapshot, for which an index that is built concurrently waits
 	batch.Queue(s.pool.begin())
-	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true), " + noTransactionTimeout)
 	batch.Queue("LOCK TABLE " + table + " IN EXCLUSIVE MODE NOWAIT")
 	err = conn.SendBatch(ctx, batch).Close()
 	if err != nil {

@@ -21,13 +21,13 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 	if err != nil {
 		return mapError("look up the role's rights", err)
 	}
-	if !create && !p.space {
-		return invalid.Databasef("the role %s may not create tables in schema %q; GRANT CREATE ON SCHEMA %s TO %s, or migrate as its owner",
-			role, p.m.space, p.m.space, role)
-	}
 	if !p.m.table.mine {
-		return invalid.Databasef("the role %s does not own the table %s, and so may not add columns and indexes to it; migrate as the owner",
-			role, p.m.table.path())
+		return invalid.Databasef("the role %s does not own the table %s, and so may not add columns and indexes to it; migrate as %s, or as a member of that role",
+			role, p.m.table.path(), p.m.table.owner)
+	}
+	if !create && !p.space {
+		return invalid.Databasef("the role %s may not create tables in schema %q; GRANT CREATE ON SCHEMA %s TO %s",
+			role, p.m.space, sqlfile.Column(p.m.space), sqlfile.Column(role))
 	}
 	for _, src := range p.m.sources {
 		var may bool

@@ -249,3 +249,24 @@ func mustRun(t testing.TB, pool *pgxpool.Pool, sql string) {
 		t.Fatalf("%v\n%s", err, sql)
 	}
 }
+
+func TestTheNewOwnerOfTheSessionsLearnsWhoHasTheLibrarysTables(t *testing.T) {
+	t.Parallel()
+	store, url, _ := shaped(t, usedTables, sessioncleanup.MigrateOptions{})
+	migrate(t, store)
+	pool := connect(t, url)
+	owner := value[string](t, pool, "SELECT current_user::text")
+	heir := asRole(t, pool, "GRANT ALL ON SCHEMA public TO $ROLE", "ALTER TABLE messages OWNER TO $ROLE", "ALTER TABLE sessions OWNER TO $ROLE")
+	err := open(t, heir, postgres.Config{}).Migrate(t.Context(), sessioncleanup.Policy{})
+	if err == nil || !strings.Contains(err.Error(), "they belong to "+owner+", and a superuser gives them to a new owner of the sessions with migrate --trust-owner") {
+		t.Errorf("Migrate as the new owner gave %v", err)
+	}
+	trusting := open(t, url, postgres.Config{TrustOwner: true})
+	if _, err := trusting.Policy(t.Context()); err != nil { // which the command reads before it migrates
+		t.Errorf("the policy before a superuser migrates: %v", err)
+	}
+	migrate(t, trusting)
+	if err := runOnce(t, open(t, heir, postgres.Config{})); err != nil {
+		t.Errorf("after that, a run as the new owner: %v", err)
+	}
+}

@@ -162,12 +162,21 @@ func readSettings(ctx context.Context, q *guarded, space string) (settings, erro
 	if err != nil {
 		panic(err) // a mistake in the .sql files
 	}
-	err = q.QueryRow(ctx, sql).Scan(&schema, &set.zone, &added, &set.backfilled, &set.complete, &set.untracked, &set.accepted, &kept, &where)
+	read := func(q *guarded) error {
+		return q.QueryRow(ctx, sql).Scan(&schema, &set.zone, &added, &set.backfilled, &set.complete, &set.untracked, &set.accepted, &kept, &where)
+	}
+	if err = read(q); hasCode(err, codeNoPrivilege) { // they belong to an earlier owner of the sessions, whose rights the connection may have
+		err = read(q.own())
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return set, fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 	}
 	if err != nil {
-		return set, mapError("read the settings", err)
+		err = mapError("read the settings", err)
+		if owner, unknown := q.ownerOf(ctx, table); hasCode(err, codeNoPrivilege) && unknown == nil {
+			err = fmt.Errorf("%w; they belong to %s, and a superuser gives them to a new owner of the sessions with migrate --trust-owner", err, owner)
+		}
+		return set, err
 	}
 	if err := errors.Join(json.Unmarshal(schema, &set.schema), json.Unmarshal(added, &set.added), json.Unmarshal(kept, &set.replaced), json.Unmarshal(where, &set.places)); err != nil {
 		return set, fmt.Errorf("read the settings in %s: %w", table, err)

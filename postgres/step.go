@@ -68,7 +68,7 @@ func (s *Store) runStep(ctx context.Context, m *mapping, st step) error {
 	if st.self {
 		begin = s.pool.own().begin()
 	}
-	script := "BEGIN ISOLATION LEVEL READ COMMITTED;\n" + begin + ";\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
+	script := "BEGIN ISOLATION LEVEL READ COMMITTED;\n" + begin + ";\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\nSELECT " + noTransactionTimeout + ";\n" +
 		"SET LOCAL max_parallel_workers_per_gather = 0;\n" +
 		strings.Join(append(st.sql, st.record(m)...), "\n") + "\nCOMMIT;"
 	return s.persist(ctx, func() error {

@@ -28,6 +28,10 @@ const connectTimeout = 15 * time.Second
 // off, with the application's rows locked.
 const idleLimit = 4 * time.Second
 
+// noTransactionTimeout lifts a limit that PostgreSQL 17 and later may set for transactions: those of this library have limits of
+// their own.
+const noTransactionTimeout = "CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', true) END"
+
 // inTx runs a transaction in two round trips: what first queues is sent together with its beginning; what last queues, if
 // it is not nil, together with its end.
 func (s *Store) inTx(ctx context.Context, first func(*pgx.Batch), last func(*pgx.Batch) error) error {
@@ -57,7 +61,7 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // each statement sees what was committed before it
 	batch.Queue(s.pool.begin())
 	batch.Queue(`SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
-		set_config('idle_in_transaction_session_timeout', $3::text, true)`,
+		set_config('idle_in_transaction_session_timeout', $3::text, true), `+noTransactionTimeout,
 		milliseconds(limit), milliseconds(s.cfg.LockTimeout), milliseconds(idleLimit))
 	batch.Queue(readWriters).QueryRow(scanReading(s.writers.began))
 	first(batch)

@@ -71,7 +71,7 @@ type passedOver []library
 
 func (p passedOver) Error() string {
 	if !p[0].Open {
-		return fmt.Sprintf("%v for this role, which may not read the installation of the role %[3]s in the schema %[2]s; grant it the rights with migrate --cleaner-role or --app-role, or connect as another role",
+		return fmt.Sprintf("%v for this role, which may not read the installation of the role %[3]s in the schema %[2]s; as %[3]s, grant it the rights with migrate --cleaner-role or --app-role",
 			sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
 	}
 	return fmt.Sprintf("%v, or not on the search_path; to use the installation of the role %[3]s in the schema %[2]s, name its sessions table with --table (Config.Schema.Table), or add the schema to the search_path",

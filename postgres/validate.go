@@ -66,9 +66,9 @@ func (s *Store) Validate(ctx context.Context) error {
 	} else if len(relations) > 0 {
 		report("others than the owner may use %s", strings.Join(relations, ", "))
 	}
-	var owner string
-	if err := s.pool.QueryRow(ctx, "SELECT pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", m.own("settings")).Scan(&owner); err != nil {
-		return mapError("look up the owner of the library's tables", err)
+	owner, err := s.pool.ownerOf(ctx, m.own("settings"))
+	if err != nil {
+		return err
 	}
 	if owner != m.table.owner {
 		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)

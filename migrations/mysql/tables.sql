@@ -109,6 +109,15 @@ SELECT "{id}", "{row_tag}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <=
 -- name: forget_column_tags
 DELETE FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit
 
+-- name: tie_tags_again
+-- A table that was rebuilt has lost the time at which its rows were inserted: SELECT * leaves out invisible columns. The newest
+-- tags of an ID are those of its row now, unless the row was created later.
+UPDATE IGNORE sessioncleanup_tags AS g
+  JOIN (SELECT session_id, MAX(since) AS since FROM sessioncleanup_tags GROUP BY session_id) AS newest ON newest.session_id = g.session_id AND newest.since = g.since
+  JOIN "{sessions}" AS t ON "{id}" = g.session_id
+   SET g.since = "{born}"
+ WHERE t."{since_column}" IS NULL AND g.since > "{born}" AND COALESCE("{created_at}" <= g.since + INTERVAL 1 DAY, TRUE)
+
 -- name: have_tags_noted
 SET @sessioncleanup_library = NULL
 

@@ -36,6 +36,17 @@ func TestSettingsOfTheServerDoNotMatter(t *testing.T) {
 			life(t, d, sessioncleanup.Schema{})
 		})
 	}
+	t.Run("a row format with short indexes", func(t *testing.T) {
+		server.Exec(t, "SET GLOBAL innodb_default_row_format = 'compact'")
+		defer server.Exec(t, "SET GLOBAL innodb_default_row_format = 'dynamic'")
+		for _, long := range []string{"VARCHAR(255) CHARACTER SET utf8mb4", "TEXT", "VARBINARY(2000)", "VARCHAR(500) CHARACTER SET latin1"} {
+			d := server.New(t)
+			execute(t, d.DB, "CREATE TABLE users (id INT PRIMARY KEY); CREATE TABLE sessions (id VARCHAR(191) CHARACTER SET utf8mb4 PRIMARY KEY, owner_id "+long+", "+lifeColumns+
+				"); CREATE TABLE uses (id INT PRIMARY KEY, session_id "+long+"); CREATE TABLE votes (vid BIGINT AUTO_INCREMENT PRIMARY KEY, session_id VARCHAR(191) CHARACTER SET utf8mb4 NOT NULL,"+
+				" FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE)"+lifeRows("'a'", "'b'", "'c'"))
+			life(t, d, sessioncleanup.Schema{Owner: "owner_id"})
+		}
+	})
 	t.Run("names of tables in any case", func(t *testing.T) {
 		d := server.New(t)
 		execute(t, d.DB, strings.Replace(lifeSessions, "sessions", "Rooms", 1)+"; CREATE TABLE Hosts (id INT PRIMARY KEY, name TEXT); CREATE TABLE votes (room INT, at DATETIME)")

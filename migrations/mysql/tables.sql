@@ -15,7 +15,7 @@ CREATE TABLE "{sessions}" (
     deactivated_at DATETIME(6),
     sessioncleanup_since DATETIME(6) NULL "{invisible}",
     sessioncleanup_class INT NULL "{invisible}"
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4
 
 -- name: alter_sessions
 -- New columns at the end need no copy of the table. A server that cannot do it without one refuses.
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
     session  "{key_type}" NOT NULL,
     at       DATETIME(3) NOT NULL,
     KEY sessioncleanup_touches_session (session, at)
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_retagged
 -- Sessions whose tags changed since their class was written. Rows are only added, so that no transaction waits for another one.
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_retagged (
     id       BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     session  "{key_type}" NOT NULL,
     KEY sessioncleanup_retagged_session (session)
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_tags
 -- The tags of sessions. The application may write them, too.
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_tags (
     UNIQUE KEY sessioncleanup_tags_session (session_id, since, tag),
     KEY sessioncleanup_tags_tag (tag, session_id),
     CONSTRAINT sessioncleanup_tags_form CHECK (CHAR_LENGTH(tag) BETWEEN 1 AND 50 AND tag RLIKE '^[a-z0-9]' AND tag NOT RLIKE '[^a-z0-9_.:-]')
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_index
 CREATE INDEX "{name}" ON "{table}" ("{columns}") ALGORITHM = INPLACE LOCK = NONE

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -25,6 +26,7 @@ type table struct {
 	name    string
 	kind    string // BASE TABLE, VIEW, …
 	engine  string
+	compact bool // of a row format whose indexes hold the first 767 bytes of a value at most
 	columns []columnInfo
 	keys    []foreignKey
 	indexes map[string][]string // the columns of each
@@ -71,7 +73,7 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 	for _, step := range []func() error{
 		read("list_tables", func(rows *sql.Rows) error {
 			t := &table{indexes: map[string][]string{}, unique: map[string]bool{}}
-			err := rows.Scan(&t.name, &t.kind, &t.engine)
+			err := rows.Scan(&t.name, &t.kind, &t.engine, &t.compact)
 			if name, mine := c.naming.read(t.name); mine {
 				t.name = name
 				all.tables[name] = t
@@ -229,6 +231,22 @@ func (t *table) indexed(name string) bool {
 		}
 	}
 	return false
+}
+
+// longestCompact is how many bytes of a value an index of a compact table can hold.
+const longestCompact = 767
+
+// indexedAs is a column as an index of its table can have it: the beginning of its values where they may be too long.
+func (t *table) indexedAs(name string) string {
+	c := t.column(name)
+	if !t.compact || c == nil || c.bytes <= longestCompact {
+		return sqlfile.Column(name)
+	}
+	length := longestCompact
+	if c.charset != "" { // then it is in characters, of at most four bytes
+		length /= 4
+	}
+	return fmt.Sprintf("%s(%d)", sqlfile.Column(name), length)
 }
 
 // sorted are the tables in the order of their names.

@@ -52,13 +52,18 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		want := plan.want
 		catalog.recognize(want.schema, &want.adopted)
+		if plan.rebuilt {
+			if err := s.tieTagsAgain(ctx, catalog, want); err != nil {
+				return err
+			}
+		}
 		if err := s.noteReached(ctx, c, catalog, &want); err != nil {
 			return err
 		}
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
-		if !want.adopted.Filled {
+		if !want.adopted.Filled || plan.rebuilt {
 			if err := s.backfill(ctx, catalog, want); err != nil {
 				return err
 			}
@@ -131,6 +136,7 @@ type plan struct {
 	have     settings                // what an earlier Migrate did
 	create   bool                    // the table of sessions
 	missing  []adopt.LifecycleColumn // to be added
+	rebuilt  bool                    // the table of sessions lost what an earlier Migrate added to it
 	warnings []string                // of what Inspect proposes
 }
 
@@ -183,6 +189,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
+	_, triggered := catalog.triggers[insertedTrigger]
+	out.rebuilt = installed && !triggered
 	switch {
 	case !installed:
 		a.MarkInactive, a.Untracked = true, catalog.describe().Untracked(out.want.schema, a.AddedColumns...)

@@ -150,7 +150,7 @@ func (s *Store) Installations(ctx context.Context) (all []sessioncleanup.Install
 		var names []string
 		err := c.query(ctx, statements["list_tables"], nil, func(rows *sql.Rows) error {
 			var table, rest string
-			err := rows.Scan(&table, &rest, &rest)
+			err := rows.Scan(&table, &rest, &rest, &rest)
 			if name, own := adopt.Installation(table); own && table == (naming{name}).sql("sessioncleanup_settings") {
 				names = append(names, name)
 			}

@@ -123,8 +123,14 @@ func (l *layout) indexes(c *catalog) []object {
 	s := l.schema
 	var all []object
 	add := func(table, name string, columns ...string) {
+		indexed := make([]string, len(columns))
+		for i, column := range columns {
+			if indexed[i] = sqlfile.Column(column); c.tables[table] != nil {
+				indexed[i] = c.tables[table].indexedAs(column)
+			}
+		}
 		all = append(all, object{name, "", filled("create_index", sqlfile.Names{
-			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": quoted(columns),
+			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": strings.Join(indexed, ", "),
 		}), columns})
 	}
 	add(s.Table, prefix+"idle", s.LastActivity) // for lists

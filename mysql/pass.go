@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -10,27 +11,48 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// pass is one scan for due sessions along an index. Its stretches are the parts of the index that share a state and a
-// class.
+// ranges is where an index has the sessions that are due in some way: in each stretch, one range of it. A stretch is the part of the
+// index with the same state and class.
+type ranges struct {
+	index  string
+	those  func(stretch) bool     // the stretches with such sessions
+	place  func(l *layout) string // the column by which it is ordered, before the id; empty for none
+	until  string                 // how that column compares
+	moment string                 // with which parameter; nothing is due in this way where that is NULL
+}
+
+var (
+	undatedRanges = ranges{"due_gone", stretch.ended, (*layout).noColumn, "IS NULL", ""}
+	aheadRanges   = ranges{"due_idle", stretch.any, (*layout).lastColumn, ">", "ahead"}
+	idleRanges    = ranges{"due_idle", stretch.runs, (*layout).lastColumn, "<", "inactive"}
+	expiredRanges = ranges{"due_expired", stretch.runs, (*layout).expiresColumn, "<=", "expired"}
+	goneRanges    = ranges{"due_gone", stretch.ended, (*layout).sinceColumn, "<", "delete"}
+	toWarnRanges  = ranges{"due_gone", stretch.ended, (*layout).sinceColumn, "<", "warn"}
+)
+
+// pass is one scan for due sessions along an index, stretch by stretch.
 type pass struct {
-	name  string // of the rule
-	index string
-	those func(stretch) bool     // the stretches that it goes through
-	place func(l *layout) string // the column by which it is ordered, before the id; empty for none
-	until string                 // what the index has of those that are due
-	write string                 // the statement that changes what is due
-	of    stretch                // the one that it is in
+	name string // of the rule
+	ranges
+	write string  // the statement that changes what is due
+	of    stretch // the one that it is in
 }
 
 var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDated:     {{"due_undated", "due_gone", stretch.ended, (*layout).noColumn, "IS NULL", "date_batch", stretch{}}},
-	sessioncleanup.ActionCorrected: {{"due_ahead", "due_idle", stretch.any, (*layout).lastColumn, "> :ahead", "correct_batch", stretch{}}},
-	sessioncleanup.ActionDeactivated: {
-		{"due_idle", "due_idle", stretch.runs, (*layout).lastColumn, "< :inactive", "deactivate_batch", stretch{}},
-		{"due_expired", "due_expired", stretch.runs, (*layout).expiresColumn, "<= :now", "deactivate_batch", stretch{}},
-	},
-	sessioncleanup.ActionDeleted: {{"due_gone", "due_gone", stretch.ended, (*layout).sinceColumn, "< :delete", "delete_batch", stretch{}}},
-	sessioncleanup.ActionNoticed: {{"due_to_warn", "due_gone", stretch.ended, (*layout).sinceColumn, "< :warn", "", stretch{}}},
+	sessioncleanup.ActionDated:       {{"due_undated", undatedRanges, "date_batch", stretch{}}},
+	sessioncleanup.ActionCorrected:   {{"due_ahead", aheadRanges, "correct_batch", stretch{}}},
+	sessioncleanup.ActionDeactivated: {{"due_idle", idleRanges, "deactivate_batch", stretch{}}, {"due_expired", expiredRanges, "deactivate_batch", stretch{}}},
+	sessioncleanup.ActionDeleted:     {{"due_gone", goneRanges, "delete_batch", stretch{}}},
+	sessioncleanup.ActionNoticed:     {{"due_to_warn", toWarnRanges, "", stretch{}}},
+}
+
+// compared is the condition for a session of a stretch to be in the range. The parameter's name has a suffix.
+func (r ranges) compared(l *layout, suffix string) string {
+	condition := cmp.Or(r.place(l), l.sinceColumn()) + " " + r.until
+	if r.moment != "" {
+		condition += " :" + r.moment + suffix
+	}
+	return condition
 }
 
 func (l *layout) noColumn() string      { return "" }

@@ -18,6 +18,9 @@ var odd = []string{
 	"foreign_key_checks = 0", "unique_checks = 0", "sql_safe_updates = 1", "sql_select_limit = 2", "autocommit = 0", "completion_type = 'CHAIN'", "sql_auto_is_null = 1",
 	"max_sort_length = 64", "sql_big_selects = 0", "max_join_size = 3", "tx_isolation = 'SERIALIZABLE'", "in_predicate_conversion_threshold = 2", "group_concat_max_len = 4",
 	"time_zone = '+09:00'", "div_precision_increment = 0", "explicit_defaults_for_timestamp = 0", "lc_time_names = 'fr_FR'", "wait_timeout = 2",
+	"innodb_force_primary_key = 1", "innodb_instant_alter_column_allowed = 'never'", "alter_algorithm = 'COPY'", "old_mode = 'ZERO_DATE_TIME_CAST'", "big_tables = 1",
+	"join_cache_level = 8", "optimizer_switch = 'derived_merge=off,semijoin=off,materialization=off,index_merge=off,mrr=on,subquery_cache=off,split_materialized=off'",
+	"idle_write_transaction_timeout = 5", "default_week_format = 7", "default_regex_flags = 'EXTENDED'", "innodb_lock_wait_timeout = 1", "lock_wait_timeout = 1", "tmp_memory_table_size = 1024",
 }
 
 func TestSettingsOfTheServerDoNotMatter(t *testing.T) {
@@ -36,9 +39,20 @@ func TestSettingsOfTheServerDoNotMatter(t *testing.T) {
 			life(t, d, sessioncleanup.Schema{})
 		})
 	}
+	t.Run("a row format with short indexes", func(t *testing.T) {
+		server.Exec(t, "SET GLOBAL innodb_default_row_format = 'compact'")
+		defer server.Exec(t, "SET GLOBAL innodb_default_row_format = 'dynamic'")
+		for _, long := range []string{"VARCHAR(255) CHARACTER SET utf8mb4", "TEXT", "VARBINARY(2000)", "VARCHAR(500) CHARACTER SET latin1"} {
+			d := server.New(t)
+			execute(t, d.DB, "CREATE TABLE users (id INT PRIMARY KEY); CREATE TABLE sessions (id VARCHAR(191) CHARACTER SET utf8mb4 PRIMARY KEY, owner_id "+long+", "+lifeColumns+
+				"); CREATE TABLE uses (id INT PRIMARY KEY, session_id "+long+"); CREATE TABLE votes (vid BIGINT AUTO_INCREMENT PRIMARY KEY, session_id VARCHAR(191) CHARACTER SET utf8mb4 NOT NULL,"+
+				" FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE)"+lifeRows("'a'", "'b'", "'c'"))
+			life(t, d, sessioncleanup.Schema{Owner: "owner_id"})
+		}
+	})
 	t.Run("names of tables in any case", func(t *testing.T) {
 		d := server.New(t)
-		execute(t, d.DB, strings.Replace(lifeSessions, "sessions", "Rooms", 1)+"; CREATE TABLE Hosts (id INT PRIMARY KEY, name TEXT); CREATE TABLE votes (room INT, at DATETIME)")
+		execute(t, d.DB, strings.Replace(lifeSessions, "sessions", "Rooms", 1)+"; CREATE TABLE Hosts (id INT PRIMARY KEY, name TEXT); CREATE TABLE votes (id INT PRIMARY KEY, room INT, at DATETIME)")
 		config := mysql.Config{Schema: sessioncleanup.Schema{Table: "Rooms", Sources: []sessioncleanup.Source{{Table: "VOTES", Session: "Room", At: "at"}}}}
 		for range 2 { // the second has what was adopted
 			store := open(t, d, config)

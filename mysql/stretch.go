@@ -198,44 +198,39 @@ func (c *columnInfo) longest() int {
 // stretchesAtMost is how many stretches a statement looks for, each in its range. With more of them it reads all sessions.
 const stretchesAtMost = 300
 
-// dueBy is one way in which sessions have a status: by a rule, before a moment in the order of an index.
+// dueBy is one way in which sessions have a status: by a rule.
 type dueBy struct {
-	rule   string
-	those  func(stretch) bool
-	place  func(l *layout) string
-	until  string // the comparison with the moment
-	moment string // a parameter of cutoffs; nothing is due in this way where it is NULL
+	rule string
+	ranges
 }
 
 // duesOf are the ways to have a status, of which no session is due in two; none for those that no index finds.
 var duesOf = map[sessioncleanup.Status][]dueBy{
-	sessioncleanup.StatusToDeactivate: {
-		{"due_idle", stretch.runs, (*layout).lastColumn, "<", "inactive"}, {"due_expired", stretch.runs, (*layout).expiresColumn, "<=", "expired"},
-	},
-	sessioncleanup.StatusToDelete: {{"status_to_delete", stretch.ended, (*layout).sinceColumn, "<", "delete"}},
-	sessioncleanup.SelectWaiting:  {{"status_waiting", stretch.ended, (*layout).sinceColumn, "<", "delete"}},
-	sessioncleanup.SelectToWarn:   {{"status_to_warn", stretch.ended, (*layout).sinceColumn, "<", "warn"}},
+	sessioncleanup.StatusToDeactivate: {{"due_idle", idleRanges}, {"due_expired", expiredRanges}},
+	sessioncleanup.StatusToDelete:     {{"status_to_delete", goneRanges}},
+	sessioncleanup.SelectWaiting:      {{"status_waiting", goneRanges}},
+	sessioncleanup.SelectToWarn:       {{"status_to_warn", toWarnRanges}},
 }
 
 // dueRanges is the condition on the table's own columns that an index serves, for all sessions that are due in some way.
 func (l *layout) dueRanges(all []stretch, due dueBy, cut func(stretch) sessioncleanup.Cutoffs, p params) string {
-	var ranges []string
+	var found []string
 	for i, s := range all {
 		moment := cutoffParams(cut(s))[due.moment]
 		if moment == nil || !due.those(s) {
 			continue
 		}
-		name := fmt.Sprint(due.rule, "_", i)
-		p["before_"+name] = moment
-		ranges = append(ranges, l.in(s, name, p)+" AND "+due.place(l)+" "+due.until+" :before_"+name)
+		name := fmt.Sprint("_", due.rule, "_", i)
+		p[due.moment+name] = moment
+		found = append(found, l.in(s, name, p)+" AND "+due.compared(l, name))
 	}
 	switch {
-	case len(ranges) == 0:
+	case len(found) == 0:
 		return "FALSE"
-	case len(ranges) > stretchesAtMost:
+	case len(found) > stretchesAtMost:
 		return "TRUE"
 	}
-	return "(" + strings.Join(ranges, " OR ") + ")"
+	return "(" + strings.Join(found, " OR ") + ")"
 }
 
 // validStretchKey reports whether a text may be a key.

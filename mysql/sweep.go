@@ -249,7 +249,7 @@ func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 		return nil, nil, false
 	}
 	names["index"], names["beyond"] = sqlfile.Column(prefix+at.index), "TRUE"
-	names["prefilter"] = l.in(at.of, "a", p) + " AND " + cmp.Or(at.place(l), l.sinceColumn()) + " " + at.until
+	names["prefilter"] = l.in(at.of, "a", p) + " AND " + at.compared(l, "")
 	if names["due"], names["locking"] = l.tableRules[at.name], statements["locking"]; w.Action == sessioncleanup.ActionNoticed {
 		names["locking"] = ""
 	}

@@ -17,6 +17,21 @@ var _ sessioncleanup.Tagger = (*Store)(nil)
 // nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
+// tieTagsAgain has the tags of a table that was rebuilt belong to its rows, and classes follow them.
+func (s *Store) tieTagsAgain(ctx context.Context, catalog *catalog, set settings) error {
+	if tags := catalog.tables[prefix+"tags"]; tags.column("since") == nil {
+		return nil
+	}
+	l := newLayout(set)
+	return s.writingAgain(ctx, func(c *conn) error {
+		_, err := c.exec(ctx, l.sql("tie_tags_again", nil), nil)
+		if err == nil {
+			_, err = c.exec(ctx, statements["walk_rule_tags"], nil)
+		}
+		return err
+	})
+}
+
 // ownColumns are the library's columns of the sessions, which are not the application's.
 var ownColumns = []string{sinceColumn, classColumn}
 

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_settings (
     policy       LONGTEXT NOT NULL,             -- JSON
     tables       LONGTEXT NOT NULL,             -- JSON: where the application keeps its sessions
     adopted      LONGTEXT NOT NULL              -- JSON: how it stores ids and times, and what was added
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The audit log. An event gets its id from the counter in its transaction, so that ids are in the order of commits.
 CREATE TABLE IF NOT EXISTS sessioncleanup_events (
@@ -25,12 +25,12 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_events (
     KEY sessioncleanup_events_at (at),
     KEY sessioncleanup_events_action (action, at),
     KEY sessioncleanup_events_run (run_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS sessioncleanup_counter (
     id    INT NOT NULL PRIMARY KEY,             -- 1; 2 is locked by those who seal, forget or erase events
     last  BIGINT NOT NULL                       -- the id of the last event
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 INSERT IGNORE INTO sessioncleanup_counter (id, last) VALUES (1, 0), (2, 0);
 
@@ -45,20 +45,20 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_seals (
     digests    LONGBLOB NOT NULL,               -- SHA-256 of each event; of all that, once they are forgotten
     hash       CHAR(64) NOT NULL,
     KEY sessioncleanup_seals_newest (forgotten, newest)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- How far each consumer has read the audit log: the id of an event.
 CREATE TABLE IF NOT EXISTS sessioncleanup_positions (
     consumer  VARBINARY(255) NOT NULL PRIMARY KEY,
     position  BIGINT NOT NULL
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- Named values that processes share, as JSON: figures that are expensive to count, and the history of runs.
 CREATE TABLE IF NOT EXISTS sessioncleanup_values (
     name     VARBINARY(255) NOT NULL PRIMARY KEY,
     version  BIGINT NOT NULL,                   -- rises by one with each change
     data     LONGTEXT NOT NULL
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The warnings of the sessions' owners, at most one for each session. One with next_at is on its way.
 CREATE TABLE IF NOT EXISTS sessioncleanup_notices (
@@ -78,4 +78,4 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_notices (
     KEY sessioncleanup_notices_message (message),
     KEY sessioncleanup_notices_owner (owner(255), delivered_at),
     KEY sessioncleanup_notices_failed (failed_at)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

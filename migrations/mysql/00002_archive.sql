@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_archive (
     KEY sessioncleanup_archive_owner (owner(255), id),
     KEY sessioncleanup_archive_at (held, archived_at, id),
     KEY sessioncleanup_archive_backed_up (backed_up_at, id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The first row of an entry is the session itself. A row is an object, by column. In it a number stands for a whole number, a text
 -- for a value of any other type; bytes are {"hex": "00ff"}, and {"error": 0} is the value of an ENUM that its type does not list.
@@ -30,10 +30,10 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_archive_rows (
     unlinked  BOOLEAN NOT NULL,
     content   LONGTEXT NOT NULL,
     KEY sessioncleanup_archive_rows_entry (entry, id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
 CREATE TABLE IF NOT EXISTS sessioncleanup_tombstones (
     owner      BINARY(32) NOT NULL PRIMARY KEY,
     erased_at  DATETIME(6) NOT NULL
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;

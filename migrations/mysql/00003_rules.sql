@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_rules (
     leaving  BOOLEAN NOT NULL DEFAULT FALSE,
     walked   BOOLEAN NOT NULL DEFAULT FALSE,    -- all sessions that have it have the right class
     after    VARBINARY(3072)                    -- the last session that was classed; NULL before the first
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- The classes: tags that have a rule, and that a session has together.
 CREATE TABLE IF NOT EXISTS sessioncleanup_classes (
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_classes (
     tags    TEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- in their order, separated by spaces
     digest  BINARY(32) NOT NULL,                -- SHA-256 of them
     UNIQUE KEY sessioncleanup_classes_digest (digest)
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- The tags that a session had when it was deleted, separated by spaces.
 ALTER TABLE sessioncleanup_archive ADD COLUMN /*M! IF NOT EXISTS */ tags TEXT NOT NULL DEFAULT ('');

@@ -15,7 +15,7 @@ CREATE TABLE "{sessions}" (
     deactivated_at DATETIME(6),
     sessioncleanup_since DATETIME(6) NULL "{invisible}",
     sessioncleanup_class INT NULL "{invisible}"
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARSET = utf8mb4
 
 -- name: alter_sessions
 -- New columns at the end need no copy of the table. A server that cannot do it without one refuses.
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
     session  "{key_type}" NOT NULL,
     at       DATETIME(3) NOT NULL,
     KEY sessioncleanup_touches_session (session, at)
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_retagged
 -- Sessions whose tags changed since their class was written. Rows are only added, so that no transaction waits for another one.
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_retagged (
     id       BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     session  "{key_type}" NOT NULL,
     KEY sessioncleanup_retagged_session (session)
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_tags
 -- The tags of sessions. The application may write them, too.
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_tags (
     UNIQUE KEY sessioncleanup_tags_session (session_id, since, tag),
     KEY sessioncleanup_tags_tag (tag, session_id),
     CONSTRAINT sessioncleanup_tags_form CHECK (CHAR_LENGTH(tag) BETWEEN 1 AND 50 AND tag RLIKE '^[a-z0-9]' AND tag NOT RLIKE '[^a-z0-9_.:-]')
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_index
 CREATE INDEX "{name}" ON "{table}" ("{columns}") ALGORITHM = INPLACE LOCK = NONE
@@ -108,6 +108,15 @@ SELECT "{id}", "{row_tag}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <=
 
 -- name: forget_column_tags
 DELETE FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit
+
+-- name: tie_tags_again
+-- A table that was rebuilt has lost the time at which its rows were inserted: SELECT * leaves out invisible columns. The newest
+-- tags of an ID are those of its row now, unless the row was created later.
+UPDATE IGNORE sessioncleanup_tags AS g
+  JOIN (SELECT session_id, MAX(since) AS since FROM sessioncleanup_tags GROUP BY session_id) AS newest ON newest.session_id = g.session_id AND newest.since = g.since
+  JOIN "{sessions}" AS t ON "{id}" = g.session_id
+   SET g.since = "{born}"
+ WHERE t."{since_column}" IS NULL AND g.since > "{born}" AND COALESCE("{created_at}" <= g.since + INTERVAL 1 DAY, TRUE)
 
 -- name: have_tags_noted
 SET @sessioncleanup_library = NULL

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_leases (
     expires_at  DATETIME(6),                    -- NULL once released
     ttl_ms      BIGINT NOT NULL,                -- for how long it was taken or renewed last
     batches     BIGINT NOT NULL DEFAULT 0       -- that it guarded
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: create_versions
 -- As goose makes it, with its first row at once.
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_migrations (
     version_id  BIGINT NOT NULL,
     is_applied  BOOLEAN NOT NULL,
     tstamp      TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE = InnoDB
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
 
 -- name: insert_first_version
 INSERT INTO sessioncleanup_migrations (version_id, is_applied)

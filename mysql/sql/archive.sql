@@ -4,7 +4,7 @@
 
 -- name: create_found
 CREATE TEMPORARY TABLE "{found}" (n BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, entry BIGINT NOT NULL DEFAULT 0, round INT NOT NULL DEFAULT 0, UNIQUE KEY found ("{key}"))
-ENGINE = InnoDB SELECT "{columns}" FROM "{table}" AS c WHERE FALSE
+ENGINE = InnoDB ROW_FORMAT = DYNAMIC SELECT "{columns}" FROM "{table}" AS c WHERE FALSE
 
 -- name: drop_found
 DROP TEMPORARY TABLE IF EXISTS "{found}"

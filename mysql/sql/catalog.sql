@@ -2,7 +2,7 @@
 -- server looks into all databases.
 
 -- name: list_tables
-SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
+SELECT table_name, table_type, COALESCE(engine, ''), COALESCE(row_format IN ('Compact', 'Redundant'), FALSE) FROM information_schema.tables WHERE table_schema = DATABASE()
 
 -- name: folds_tables
 SELECT @@lower_case_table_names <> 0

@@ -52,6 +52,9 @@ g.session_id > :after
 -- name: walked_up_to
 UPDATE sessioncleanup_rules SET after = :after WHERE tag = :tag
 
+-- name: walk_rule_tags
+UPDATE sessioncleanup_rules SET walked = FALSE, after = NULL
+
 -- name: walked
 UPDATE sessioncleanup_rules SET after = NULL, walked = TRUE WHERE tag = :tag
 

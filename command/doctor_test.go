@@ -264,3 +264,14 @@ func TestWhatIsWrongInTheDatabaseIsNoWrongUsage(t *testing.T) {
 		})
 	}
 }
+
+func TestDoctorReportsInOneOrder(t *testing.T) {
+	t.Parallel()
+	u := healthy(t, newSQLiteService(t))
+	first := u.calls("doctor", "--json").want(t, exitDone).out
+	for range 5 { // three findings in a random order would differ
+		if again := u.calls("doctor", "--json").want(t, exitDone).out; again != first {
+			t.Fatalf("doctor prints\n%s\nand then\n%s", first, again)
+		}
+	}
+}

@@ -94,7 +94,7 @@ func (a *app) sendTest(ctx context.Context, channels []notify.Notifier, message 
 
 // previewed is a message as it would be sent.
 type previewed struct {
-	Alert   string `json:"alert,omitempty"` // to operators
+	Alert   string `json:"alert,omitempty"`   // to operators
 	State   string `json:"state,omitempty"`   // of the alert: "began", "ended"
 	Message string `json:"message,omitempty"` // to owners, one of toOwners
 	Subject string `json:"subject"`

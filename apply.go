@@ -9,7 +9,7 @@ import (
 // This file holds the effect of a change, a run or a touch on a session, and the holder of a lease. They are stated once in Go. A backend
 // that decides in SQL says the same there, and the conformance suite (store/storetest) compares the two.
 
-// Apply is the session after a run did the action to it at now. A deletion leaves the zero Session.
+// Apply returns the session as the action of a run leaves it at now. A deletion leaves the zero Session.
 func (a Action) Apply(s Session, now time.Time) Session {
 	switch a {
 	case ActionDeleted:

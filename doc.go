@@ -22,10 +22,28 @@
 //
 // # Rules
 //
-// The file rules.go states what is due, as [Cutoffs], and apply.go the Apply methods of [Change], [Touch] and [Lease]. A run
-// reads the store's clock once and measures every session against that moment; it deletes first and deactivates then, so
-// that no session goes through both in one run; and each write repeats the condition under the row's lock, so that a
-// session which was used in between stays as it is.
+// The file rules.go states what is due, as [Cutoffs], and apply.go the Apply methods of [Change], [Touch] and [Lease]. Stores
+// that are databases repeat the same conditions in SQL.
+//
+// # A run
+//
+// [Manager.Cleanup] proceeds in these steps, in cleanup.go unless another file is named:
+//
+//  1. It reads the stored policy, which may have changed, and checks its options.
+//  2. It takes the lease (run_lease.go), so that one run at a time works on a store.
+//  3. It reads the store's clock once, refuses a wrong one (clock.go), and computes its Cutoffs. It ends here while cleanup
+//     is paused (pause.go).
+//  4. It records an earlier run that ended without a record (run_recovery.go).
+//  5. It counts what is due. The deletion limit decides whether sessions may be deleted (deletion_limit.go).
+//  6. It purges the archive (purge.go), then deletes, warns and deactivates, in this order, so that no session goes through
+//     two of these phases in one run. Each phase consists of batches (batch.go): [Store.Sweep] finds the next sessions along
+//     an index, locks their rows, repeats the condition under the lock, so that a session that was used in between stays as
+//     it is, and writes the changes and their event in one transaction. A batch that fails is tried again in halves, down to
+//     the row at fault, which is reported and left out.
+//  7. It backs the archive up (backup_run.go), records its result as an event (run_record.go), releases the lease, and seals
+//     the audit log (verify.go).
+//
+// A dry run (dry_run.go) does steps 1, 3 and 5, and changes nothing.
 //
 // # Access
 //

@@ -33,8 +33,8 @@ var (
 	ErrLeaseLost = errors.New("lease was lost")
 	// ErrDisabled: the policy says that no cleanup may run.
 	ErrDisabled = errors.New("cleanup is disabled by the policy")
-	// ErrUnavailable: the database cannot be reached, or is too busy just now. Nothing was changed, and the
-	// same call may succeed later. Runs retry on it.
+	// ErrUnavailable: the database cannot be reached, is too busy just now, or has no space left. Nothing was changed, and
+	// the same call may succeed later. Runs retry on it.
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrNotCounted: figures that take long to count are being counted for the first time, and the caller's deadline came
 	// first. The count goes on; the same call returns it later.

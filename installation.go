@@ -1,10 +1,6 @@
 package sessioncleanup
 
-import (
-	"cmp"
-	"context"
-	"slices"
-)
+import "context"
 
 // Installation is one table of sessions in a database, with everything that Migrate added for it: policy, audit log,
 // leases, archive, triggers and functions. A database may have several, each for another table. At most one of them has
@@ -19,9 +15,4 @@ type InstallationLister interface {
 	// Installations lists the installations in the store's database that the store could work with, sorted by name; the
 	// one without a name comes first.
 	Installations(ctx context.Context) ([]Installation, error)
-}
-
-// SortInstallations sorts installations by name.
-func SortInstallations(all []Installation) {
-	slices.SortFunc(all, func(a, b Installation) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -214,9 +214,12 @@ func (e *examination) examineFigures(ctx context.Context, m *sessioncleanup.Mana
 		e.found("tracking", statusWarning, "the table is untracked: nothing shows when its sessions are used",
 			"name a column or a table that shows activity in a file for migrate --schema, or migrate --untracked")
 	}
-	for check, well := range map[string]string{"clock": "the clocks agree", "runs": "the last run was in time and succeeded", "sessions": "no alert holds for their figures"} {
-		if e.worst(check) == statusOK {
-			e.found(check, statusOK, well, "")
+	for _, well := range []finding{
+		{Check: "clock", Message: "the clocks agree"}, {Check: "runs", Message: "the last run was in time and succeeded"},
+		{Check: "sessions", Message: "no alert holds for their figures"},
+	} {
+		if e.worst(well.Check) == statusOK {
+			e.found(well.Check, statusOK, well.Message, "")
 		}
 	}
 }

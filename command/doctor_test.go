@@ -264,3 +264,36 @@ func TestWhatIsWrongInTheDatabaseIsNoWrongUsage(t *testing.T) {
 		})
 	}
 }
+
+func TestDoctorReportsInOneOrder(t *testing.T) {
+	t.Parallel()
+	u := healthy(t, newSQLiteService(t))
+	first := u.calls("doctor", "--json").want(t, exitDone).out
+	for range 5 { // three findings in a random order would differ
+		if again := u.calls("doctor", "--json").want(t, exitDone).out; again != first {
+			t.Fatalf("doctor prints\n%s\nand then\n%s", first, again)
+		}
+	}
+}
+
+func TestAFullDiskOfTheServerSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, fills := range map[string][]string{
+		"PostgreSQL": {
+			`CREATE FUNCTION out_of_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$`,
+			`CREATE TRIGGER out_of_space BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION out_of_space()`,
+		},
+		"MariaDB": {`CREATE TRIGGER out_of_space BEFORE UPDATE ON sessions FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := services[name](t)
+			u := newUser(t, map[string]string{envDatabase: s.url})
+			u.calls("migrate").want(t, exitDone)
+			for _, statement := range fills {
+				s.exec(t, statement)
+			}
+			u.calls("expire", inUse, "2030-01-01").want(t, exitFailed, "database unavailable", "make room on the disk of the server")
+		})
+	}
+}

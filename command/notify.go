@@ -94,7 +94,7 @@ func (a *app) sendTest(ctx context.Context, channels []notify.Notifier, message 
 
 // previewed is a message as it would be sent.
 type previewed struct {
-	Alert   string `json:"alert,omitempty"`
+	Alert   string `json:"alert,omitempty"`   // to operators
 	State   string `json:"state,omitempty"`   // of the alert: "began", "ended"
 	Message string `json:"message,omitempty"` // to owners, one of toOwners
 	Subject string `json:"subject"`
@@ -135,40 +135,41 @@ before and after a deletion.`,
 			if err != nil {
 				return err
 			}
-			var messages []previewed
-			for _, n := range notify.Samples() {
-				if len(args) > 0 && !slices.Contains(args, string(n.Code)) {
-					continue
-				}
-				n.Service = texts.service
-				m, err := t.Message(n)
-				if err != nil {
-					return err
-				}
-				messages = append(messages, previewed{
-					Alert: string(n.Code), State: strings.TrimPrefix(m.Type, "alert."), Subject: m.Subject, Text: m.Text, HTML: m.HTML,
-				})
+			messages, err := previews(t, texts.service)
+			if err != nil {
+				return err
 			}
-			warning, deletion := notify.OwnerSample(), notify.DeletionSample()
-			warning.Service, deletion.Service = texts.service, texts.service
-			for i, write := range []func() (notify.Message, error){
-				func() (notify.Message, error) { return t.OwnerMessage(warning) }, func() (notify.Message, error) { return t.DeletionMessage(deletion) },
-			} {
-				if len(args) > 0 && !slices.Contains(args, toOwners[i]) {
-					continue
-				}
-				m, err := write()
-				if err != nil {
-					return err
-				}
-				messages = append(messages, previewed{Message: toOwners[i], Subject: m.Subject, Text: m.Text, HTML: m.HTML})
-			}
-			return a.preview(messages, html)
+			return a.preview(slices.DeleteFunc(messages, func(m previewed) bool {
+				return len(args) > 0 && !slices.Contains(args, m.Alert+m.Message)
+			}), html)
 		},
 	}
 	cmd.Flags().BoolVar(&html, "html", false, "print the HTML of mails")
 	texts.add(cmd, "")
 	return cmd
+}
+
+// previews are all messages, with sample figures.
+func previews(t *notify.Texts, service string) ([]previewed, error) {
+	var all []previewed
+	for _, n := range notify.Samples() {
+		n.Service = service
+		m, err := t.Message(n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, previewed{
+			Alert: string(n.Code), State: strings.TrimPrefix(m.Type, "alert."), Subject: m.Subject, Text: m.Text, HTML: m.HTML,
+		})
+	}
+	warning, deletion := notify.OwnerSample(), notify.DeletionSample()
+	warning.Service, deletion.Service = service, service
+	warn, warnErr := t.OwnerMessage(warning)
+	deleted, deletedErr := t.DeletionMessage(deletion)
+	for i, m := range []notify.Message{warn, deleted} {
+		all = append(all, previewed{Message: toOwners[i], Subject: m.Subject, Text: m.Text, HTML: m.HTML})
+	}
+	return all, errors.Join(warnErr, deletedErr)
 }
 
 func (a *app) preview(messages []previewed, html bool) error {

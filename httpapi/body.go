@@ -147,7 +147,7 @@ func fractionOrNone(to *float64) field {
 func rules(to *string) field {
 	return func(name string, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, to); err != nil {
-			return wrong(name, msgRules, err)
+			return wrong(name, msgQuotes, raw)
 		}
 		if *to == "" {
 			*to = sessioncleanup.NoRules
@@ -195,18 +195,35 @@ func moment(to *time.Time) field {
 	}
 }
 
+// unquoted is a value for a message that puts it in quotes.
+func unquoted(raw json.RawMessage) string {
+	var value string
+	if json.Unmarshal(raw, &value) != nil {
+		return string(raw)
+	}
+	return value
+}
+
 // words reads a text, which may be empty.
-func words(to *string) field { return readableText(to, msgText, true) }
-
-// ownerID reads the ID of an owner. It may not be empty: as a filter, that would mean everybody.
-func ownerID(to *string) field { return readableText(to, msgOwner, false) }
-
-func readableText(to *string, detail text, mayBeEmpty bool) field {
+func words(to *string) field {
 	return func(name string, raw json.RawMessage) error {
-		err := json.Unmarshal(raw, to)
-		if err != nil || string(raw) == "null" || !readable(*to) || !utf8.Valid(raw) || *to == "" && !mayBeEmpty {
-			return wrong(name, detail, raw, maxText)
+		if !readText(raw, to) {
+			return wrong(name, msgText, unquoted(raw), maxText)
 		}
 		return nil
 	}
+}
+
+// ownerID reads the ID of an owner. It may not be empty: as a filter, that would mean everybody.
+func ownerID(to *string) field {
+	return func(name string, raw json.RawMessage) error {
+		if !readText(raw, to) || *to == "" {
+			return wrong(name, msgOwner, raw, maxText)
+		}
+		return nil
+	}
+}
+
+func readText(raw json.RawMessage, to *string) (ok bool) {
+	return json.Unmarshal(raw, to) == nil && string(raw) != "null" && readable(*to) && utf8.Valid(raw)
 }

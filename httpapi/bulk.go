@@ -99,7 +99,7 @@ func choice[T ~string](to *T, allowed []T) field {
 	return func(name string, raw json.RawMessage) error {
 		var v T
 		if err := json.Unmarshal(raw, &v); err != nil || !slices.Contains(allowed, v) {
-			return wrong(name, msgOneOf, string(raw), listed(allowed))
+			return wrong(name, msgOneOf, unquoted(raw), listed(allowed))
 		}
 		*to = v
 		return nil

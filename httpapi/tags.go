@@ -54,7 +54,7 @@ func tagFilterField(to *string) field {
 			_, err = tagFilter(name, *to)
 		}
 		if err != nil || *to == "" {
-			return wrong(name, msgTagFilter, string(raw))
+			return wrong(name, msgTagFilter, unquoted(raw))
 		}
 		return nil
 	}

@@ -165,6 +165,6 @@ func (s *Store) Installations(ctx context.Context) (all []sessioncleanup.Install
 		}
 		return err
 	})
-	sessioncleanup.SortInstallations(all)
+	adopt.SortInstallations(all)
 	return all, err
 }

@@ -73,7 +73,7 @@ func (s *Store) Installations(ctx context.Context) ([]sessioncleanup.Installatio
 		}
 		all = append(all, sessioncleanup.Installation{Name: name, Table: set.schema.Table})
 	}
-	sessioncleanup.SortInstallations(all)
+	adopt.SortInstallations(all)
 	return all, nil
 }
 

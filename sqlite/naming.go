@@ -166,6 +166,6 @@ func (s *Store) Installations(ctx context.Context) (all []sessioncleanup.Install
 		}
 		return err
 	})
-	sessioncleanup.SortInstallations(all)
+	adopt.SortInstallations(all)
 	return all, err
 }

@@ -1,7 +1,9 @@
 package adopt
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -72,4 +74,9 @@ func Installation(object string) (name string, own bool) {
 		return name, apart && CheckName(name) == nil && name != ""
 	}
 	return "", false
+}
+
+// SortInstallations sorts installations by name, as an InstallationLister returns them.
+func SortInstallations(all []sessioncleanup.Installation) {
+	slices.SortFunc(all, func(a, b sessioncleanup.Installation) int { return cmp.Compare(a.Name, b.Name) })
 }

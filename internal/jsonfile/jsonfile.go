@@ -52,7 +52,9 @@ func explained(err error, data []byte) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "json: ")) // unknown field "x"
 }
 
-func lineOf(data []byte, offset int64) int { return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n")) }
+func lineOf(data []byte, offset int64) int {
+	return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n"))
+}
 
 // wanted says how a type is written in JSON.
 func wanted(t reflect.Type) string {

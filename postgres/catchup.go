@@ -15,6 +15,7 @@ import (
 type gap struct {
 	source source
 	table  string // in SQL
+	fresh  bool   // the activity table was not followed before: as at an adoption, only times in its rows count
 }
 
 // adopted reports whether an earlier migration was finished.
@@ -35,12 +36,12 @@ func (p *plan) unnoticed() (queries []string) {
 	if !p.set.backfilled || p.opts.Reread {
 		gaps = nil
 		for _, src := range p.m.sources {
-			gaps = append(gaps, &gap{src, src.sql()})
+			gaps = append(gaps, &gap{source: src, table: src.sql()})
 		}
 	}
 	for _, g := range gaps {
 		switch {
-		case g.table == "":
+		case g.table == "" || g.fresh && (g.source.At == "" || !p.m.reads(g.source.relation)):
 		case !p.m.reads(g.source.relation):
 			queries = append(queries, p.m.statement("backfill_all_used_now"))
 		case g.source.At == "":

@@ -21,6 +21,7 @@ func TestMigrateFillsInTheActivityThatNoTriggerNoticed(t *testing.T) {
 		"the table was made again":        {tables: votes, use: "DROP TABLE votes; " + votes + "; INSERT INTO votes VALUES (1)"},
 		"rows have no time":               {tables: "CREATE TABLE votes (session_id int NOT NULL REFERENCES sessions)", use: "ALTER TABLE votes DISABLE TRIGGER USER; INSERT INTO votes VALUES (1)"},
 		"rows went to a new partition":    {tables: votes + " PARTITION BY LIST (session_id)", use: "CREATE TABLE votes_1 PARTITION OF votes DEFAULT; INSERT INTO votes_1 VALUES (1)"},
+		"rows of a partition have none":   {tables: "CREATE TABLE votes (session_id int NOT NULL REFERENCES sessions) PARTITION BY LIST (session_id)", use: "CREATE TABLE votes_1 PARTITION OF votes DEFAULT; INSERT INTO votes_1 VALUES (1)"},
 		"a table was made later":          {use: votes + "; INSERT INTO votes VALUES (1)"},
 		"it was made active meanwhile":    {tables: votes, use: "UPDATE sessions SET active = false; ALTER TABLE sessions DISABLE TRIGGER USER; UPDATE sessions SET active = true WHERE id = 1; UPDATE sessions SET last_activity = now() - interval '9 days'"},
 		"its own row was changed":         {use: "ALTER TABLE sessions DISABLE TRIGGER USER; UPDATE sessions SET updated_at = now() WHERE id = 1"},

@@ -85,6 +85,7 @@ func (m *mapping) fill() {
 	n["last_activity_out"], n["created_at_out"] = m.lastActivity(), m.madeAt(m.schema.CreatedAt)
 	n["updated_at_out"], n["expires_at_out"], n["deactivated_at_out"] = m.madeAt(m.schema.UpdatedAt), m.expiresAt(), m.deactivatedAt()
 	n["kept_since"], n["bare_kept_since"] = m.keptSince("s."), m.keptSince("")
+	n["kept_since_out"], n["expired_exactly"] = m.exactly()
 	n["kept_since_type"], n["kept_since_in"] = n["last_activity_type"], n["last_activity_in"]
 	n["last_used"] = fmt.Sprintf("greatest(%s, (SELECT max(t.at) FROM %s t WHERE t.session_id OPERATOR(pg_catalog.=) s.%s))",
 		n["last_activity_out"], n["touches"], n["id"])

@@ -107,3 +107,18 @@ func (m *mapping) keptSince(prefix string) string {
 	return fmt.Sprintf("greatest(%s, %s, %s)", prefix+sqlfile.Column(used.name),
 		convert(ends, fmt.Sprintf("CASE WHEN %s < %s THEN %s END", end, fixed(ends, forever), end)), convert(since, prefix+sqlfile.Column(since.name)))
 }
+
+// exactly are Session.KeptSince as a moment, and the condition that a session has expired. Where a column has no time zone they
+// say more than comparisons with cutoffs in its zone: in the hour that autumn repeats, a value that is read as the later
+// one is less than an earlier cutoff.
+func (m *mapping) exactly() (keptSince, expired string) {
+	keptSince, expired = m.lastActivity(), "true"
+	zoned := func(name string) bool { return m.columnOr(name, "timestamptz").base == "timestamptz" }
+	if !zoned(m.schema.ExpiresAt) {
+		expired = m.expiresAt() + " <= v_cut.now"
+	}
+	if !zoned(m.schema.LastActivity) || !zoned(m.schema.ExpiresAt) || !zoned(m.schema.DeactivatedAt) {
+		keptSince = fmt.Sprintf("greatest(%s, %s, %s)", m.lastActivity(), m.expiresAt(), m.deactivatedAt())
+	}
+	return keptSince, expired
+}

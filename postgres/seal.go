@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,12 +50,11 @@ func collect[T any](ctx context.Context, s *Store, statement string, scan pgx.Ro
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.pool.Query(ctx, m.statement(statement), args...)
-	if err != nil {
-		return nil, s.failed("read "+statement, err)
+	all, err := allRows(ctx, s.pool, "read "+statement, scan, m.statement(statement), args...)
+	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		s.forget()
 	}
-	all, err := pgx.CollectRows(rows, scan)
-	return all, s.failed("read "+statement, err)
+	return all, err
 }
 
 func scanSeal(row pgx.Row) (seal sessioncleanup.Seal, err error) {

@@ -121,7 +121,7 @@ func (p *plan) triggers(ctx context.Context) (all []trigger, err error) {
 			if b.OID != src.oid && slices.ContainsFunc(p.m.sources, func(s source) bool { return s.oid == b.OID && s.Session == src.Session }) {
 				continue // it inherits, and is followed by itself
 			}
-			hole = &gap{src, b.sql()}
+			hole = &gap{source: src, table: b.sql(), fresh: !p.has(object{Kind: "trigger", Space: src.space, Table: src.name, Name: short(p.m.label(), "insert", src.Session)})}
 			for _, event := range []string{"insert", "update"} {
 				add(object{Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}, trackName(src), "track_"+event, p.trackNames(src))
 			}

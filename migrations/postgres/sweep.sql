@@ -236,7 +236,7 @@ SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), t
   INTO v_some, v_some_owners, v_some_names, v_at
   FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
           FROM "{sessions}" s "{by_tags}"
-         WHERE "{is_active}" AND "{is_auto}" AND "{of_class}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
+         WHERE "{is_active}" AND "{is_auto}" AND "{of_class}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{expired_exactly}" AND "{matches}"
            AND v_range.inactive IS NOT NULL AND v_cut.inactive IS NOT NULL
            AND (s."{expires_at}", s."{id}") >= (v_at::"{expires_at_type}", v_id) AND (v_first OR s."{id}" <> v_id)
            AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE)
@@ -260,7 +260,7 @@ SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), t
          WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{of_class}" AND "{matches}"
            AND "{kept_since}" < v_range.delete "{kept_since_in}" AND "{kept_since}" < v_cut.delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
            AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-           AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < v_cut.delete AND "{warned_enough}"
+           AND s."{last_activity}" IS NOT NULL AND "{kept_since_out}" < v_cut.delete AND "{warned_enough}"
          ORDER BY "{kept_since}", s."{id}"
          LIMIT p_limit - cardinality(v_locked)
            FOR UPDATE OF s SKIP LOCKED) d;

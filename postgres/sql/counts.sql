@@ -90,7 +90,7 @@ SELECT count(*) AS total, count(*) FILTER (WHERE "{says_active}") AS active, cou
 
 -- name: expired_by_column
 -- Without those that are idle.
-"{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}"
+"{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}" AND "{expired_exactly}"
 AND ("{used}" < v_cut.inactive) IS NOT TRUE
 
 -- name: never_due_by_column

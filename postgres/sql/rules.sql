@@ -14,14 +14,14 @@ AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPER
 
 -- name: expired
 -- Without those that are idle: both together are due for deactivation.
-"{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}"
+"{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}" AND "{expired_exactly}"
 AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE
      OR "{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
 
 -- name: past
 -- Unused, expired and inactive since before a cutoff.
 "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND s."{last_activity}" IS NOT NULL
-AND "{kept_since}" < "{cutoff}" "{kept_since_in}" AND "{last_activity_out}" < "{cutoff}"
+AND "{kept_since}" < "{cutoff}" "{kept_since_in}" AND "{kept_since_out}" < "{cutoff}"
 AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
 AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= "{cutoff}"))
 

@@ -12,12 +12,17 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// timesOf are the oldest and the newest time of creation and use in the application's tables.
+// timesOf are the oldest and the newest time of creation and use in the application's tables; of an activity table without an index on
+// them, in its last rows.
 func (c *conn) timesOf(ctx context.Context, catalog *catalog, s sessioncleanup.Schema) (all adopt.Times, err error) {
 	for _, in := range timeColumns(catalog, s) {
+		t := catalog.tables[in.table]
 		names := sqlfile.Names{"table": sqlfile.Column(in.table), "time": column(in.name), "visible": "TRUE"}
-		if in.table == s.Table {
+		switch key := t.indexes[primary]; {
+		case in.table == s.Table:
 			names["visible"] = (&layout{settings: settings{schema: s}}).visible(column)
+		case !t.indexed(t.column(in.name).name) && len(key) > 0: // it may have very many rows
+			names["table"] = filled("newest_rows", sqlfile.Names{"table": names["table"], "column": sqlfile.Column(in.name), "key": strings.Join(descending(key), ", ")})
 		}
 		var oldest, newest time.Time
 		if err := c.row(ctx, filled("times_of_column", names), nil, sqlstore.Time(&oldest), sqlstore.Time(&newest)); err != nil {
@@ -26,6 +31,14 @@ func (c *conn) timesOf(ctx context.Context, catalog *catalog, s sessioncleanup.S
 		all.Add(oldest, newest)
 	}
 	return all, nil
+}
+
+func descending(columns []string) []string {
+	all := make([]string, len(columns))
+	for i, name := range columns {
+		all[i] = sqlfile.Column(name) + " DESC"
+	}
+	return all
 }
 
 // timeColumn is a column of the application's with times of creation and use.

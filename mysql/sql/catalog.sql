@@ -43,6 +43,9 @@ SELECT t.table_name, c.check_clause
 -- Without those that stand for never, and for nothing.
 SELECT MIN("{time}"), MAX("{time}") FROM "{table}" AS t WHERE "{visible}" AND "{time}" >= '1971-01-01' AND "{time}" < '9000-01-01'
 
+-- name: newest_rows
+(SELECT "{column}" FROM "{table}" ORDER BY "{key}" LIMIT 100000)
+
 -- name: server_zone
 -- The zone of connections that set none, and by how many minutes its clocks are ahead of UTC, now and in half a year.
 SELECT IF(@@global.time_zone = 'SYSTEM', @@system_time_zone, @@global.time_zone),

@@ -125,8 +125,6 @@ func (f *metricsFile) add(flags *pflag.FlagSet) {
 
 func (f *metricsFile) check(cmd *cobra.Command, dryRun bool) error {
 	switch changed := cmd.Flags().Changed; {
-	case f.path == "" && changed("metrics-file"):
-		return usagef(`--metrics-file is "": want the name of a file`)
 	case f.path != "" && !strings.HasSuffix(f.path, ".prom"):
 		return usagef("--metrics-file is %q: want a name that ends with .prom, as node_exporter reads it; the file is replaced", f.path)
 	case f.path == "" && changed("metrics-every"):

@@ -195,7 +195,7 @@ func TestMetricsThatCannotBeWrittenDoNotFailTheRun(t *testing.T) {
 		t.Errorf("%d sessions are left, want 5", n)
 	}
 	u.calls("cleanup", "--dry-run", "--metrics-file", "x.prom").want(t, exitUsage, "--metrics-file is for runs")
-	u.calls("cleanup", "--metrics-file", "").want(t, exitUsage, "want the name of a file")
+	u.calls("cleanup", "--metrics-file", "").want(t, exitUsage, "want a value")
 	u.calls("cleanup", "--metrics-file", s.url).want(t, exitUsage, "want a name that ends with .prom")
 	u.calls("cleanup", "--metrics-file", os.DevNull).want(t, exitUsage, "want a name that ends with .prom")
 	pipe := filepath.Join(u.dir, "pipe.prom")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -180,8 +181,8 @@ func (c *catalog) wrongSwitches(ctx context.Context, db *conn, s sessioncleanup.
 	if s.State != nil {
 		delete(switches, "schema.active")
 	}
-	for field, name := range switches {
-		column := t.column(name)
+	for _, field := range slices.Sorted(maps.Keys(switches)) {
+		column := t.column(switches[field])
 		if column == nil {
 			continue
 		}

@@ -86,7 +86,7 @@ func TestABulkChangeSaysThatTheServerStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		life, end := context.WithCancel(t.Context())
-		db := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		db := memory.New(memory.Config{Refuse: func(s sessioncleanup.Session) error {
 			if s.ID == "2" {
 				end()
 				time.Sleep(time.Millisecond) // of the bubble's clock: the change notices the end

@@ -32,7 +32,7 @@ func (p *plan) addBackfill(ctx context.Context) error {
 		p.add(step{about: "note that there is nothing to fill in", sql: []string{p.m.statement("settings_backfilled")}})
 		return nil
 	}
-	if p.set.backfilled && len(p.gaps) == 0 && !p.opts.Reread {
+	if p.set.backfilled && len(p.gaps) == 0 && !p.rebuilt && !p.opts.Reread {
 		return nil
 	}
 	if p.adopted() {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"slices"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -22,11 +23,38 @@ type gap struct {
 func (p *plan) adopted() bool { return p.set.complete == adoption }
 
 // catchUp changes the backfill so that it only moves last activities forward, by more than what runs allow for anyway, and
-// returns the parts of it that are left.
+// returns the parts of it that are left. In a table that was rebuilt, sessions may have lost theirs: they count as used now.
 func (p *plan) catchUp(n sqlfile.Names) []string {
-	n["backfill_unknown"], n["backfill_undated"] = "false", "false"
+	n["backfill_unknown"], n["backfill_known"], n["backfill_undated"] = "false", "now()", "false"
+	if p.rebuilt || !p.set.backfilled {
+		n["backfill_unknown"] = p.m.statement("backfill_lost")
+	}
 	n["backfill_patience"] = "(SELECT p.touch_interval FROM " + p.m.own("policy") + " p)"
-	return []string{"backfill_known", "backfill_later", "backfill_lags", "backfill_revived", "backfill_needed", "backfill_set"}
+	return []string{"backfill_later", "backfill_lags", "backfill_revived", "backfill_needed", "backfill_set"}
+}
+
+// restored is the SQL of a step that restores to the table of sessions what an earlier migration added to it: the table
+// was rebuilt. Runs fail until what it lost meanwhile is filled in, and set the classes of sessions with tags again.
+func (p *plan) restored(sql ...string) []string {
+	if !p.adopted() {
+		return sql
+	}
+	p.rebuilt = true
+	return append(sql, p.m.statement("settings_unfilled"), p.m.statement("walk_rule_tags"))
+}
+
+// warnOfLoss says what a table of sessions that was rebuilt without one of the lifecycle columns has lost with it.
+func (p *plan) warnOfLoss(c adopt.LifecycleColumn) {
+	effect := map[string]string{
+		"active":         "all sessions count as active",
+		"last_activity":  "all sessions count as used now",
+		"expires_at":     "no session expires",
+		"auto_cleanup":   "sessions that were protected by it are cleaned up like all others. Protect them again before the next run",
+		"deactivated_at": "the next run counts inactive sessions as deactivated at its time",
+	}[c.Field]
+	if p.adopted() {
+		p.warn("the table %s has lost the column %s with its values: %s", p.m.table.path(), c.Column, effect)
+	}
 }
 
 // unnoticed are queries for the newest activity in the tables with a gap; in all activity tables when those are not known.

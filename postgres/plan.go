@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
@@ -26,6 +29,7 @@ type plan struct {
 	space    bool   // the schema of an installation with a name does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
 	gaps     []*gap // see catchup.go
+	rebuilt  bool   // the table of sessions lost what an earlier migration added to it
 	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note
@@ -122,12 +126,13 @@ func (p *plan) addColumns(ctx context.Context) error {
 		existing, ok := table.columns[c.Column]
 		switch {
 		case !ok:
+			p.warnOfLoss(c)
 			p.add(step{about: fmt.Sprintf("add the column %s to %s", c.Column, table.path()),
-				sql:  []string{p.m.statement("add_"+c.Field, def), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(c.Column), literal(ownMark))},
+				sql:  p.restored(p.m.statement("add_"+c.Field, def), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(c.Column), literal(ownMark))),
 				adds: []object{{Kind: "column", Space: table.space, Table: table.name, Name: c.Column}}})
 		case !existing.hasValue && (c.Field == "last_activity" || c.Field == "auto_cleanup"):
 			p.add(step{about: fmt.Sprintf("set a default for the column %s of %s", c.Column, table.path()),
-				sql:  []string{p.m.statement("default_"+c.Field, def)},
+				sql:  p.restored(p.m.statement("default_"+c.Field, def)),
 				adds: []object{{Kind: "default", Space: table.space, Table: table.name, Name: c.Column}}})
 		}
 	}
@@ -142,7 +147,7 @@ func (p *plan) addClass(ctx context.Context) error {
 	}
 	table := p.m.table
 	p.add(step{about: fmt.Sprintf("add the column %s to %s", classColumn, table.path()),
-		sql:  []string{p.m.statement("add_class"), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(classColumn), literal(ownMark))},
+		sql:  p.restored(p.m.statement("add_class"), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(classColumn), literal(ownMark))),
 		adds: []object{{Kind: "column", Space: table.space, Table: table.name, Name: classColumn}}})
 	return nil
 }
@@ -233,6 +238,9 @@ func (p *plan) addFunctions(ctx context.Context) error {
 // retype is the SQL that follows the application when it altered the type of its ids: the library's own functions that take
 // ids are made again.
 func (p *plan) retype(ctx context.Context, names []string) ([]string, error) {
+	if err := p.checkRetyped(ctx); err != nil {
+		return nil, err
+	}
 	touches, trigger := "sessioncleanup_touches", object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
 	var doomed []object
 	for _, o := range p.set.added {
@@ -254,6 +262,23 @@ func (p *plan) retype(ctx context.Context, names []string) ([]string, error) {
 		dropFunctionsWithArguments(p.m.space, inner...), dropTrigger(trigger), p.m.statement("retype_touches"),
 		p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}),
 	}, refuseBlocked(ctx, p.q, "migrate", doomed, nil, "")
+}
+
+// checkRetyped refuses new ids that nobody can tell from the old ones, such as uuid instead of bigint, while the library's
+// tables have some of these.
+func (p *plan) checkRetyped(ctx context.Context) error {
+	for _, table := range []string{"tags", "touches", "retagged"} {
+		var n int
+		err := p.q.QueryRow(ctx, p.m.statement("retype_fits", sqlfile.Names{"own": p.m.own(table)})).Scan(&n)
+		if server, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains([]string{"22", "23"}, server.Code[:2]) {
+			return invalid.Databasef("the ids of %s are of type %s now, and the column session_id of %s has ids that do not fit it: %s; "+
+				"keep a copy of the tags that you need, run TRUNCATE %[3]s, migrate again, and insert the tags of the new ids", p.m.table.path(), p.m.names["id_type"], p.m.own(table), server.Message)
+		}
+		if err != nil {
+			return mapError("look at the ids in "+p.m.own(table), err)
+		}
+	}
+	return nil
 }
 
 // retyped reports whether the application altered the type of its ids since they were adopted.

@@ -78,7 +78,11 @@ func (p *plan) addTriggers(ctx context.Context) error {
 			sql := []string{dropTrigger(t.object), p.m.statement(t.statement, t.names, sqlfile.Names{"trigger": sqlfile.Column(t.Name), "source": t.on()})}
 			if t.gap != nil && p.adopted() && !slices.Contains(there, t.object) {
 				p.gaps = append(p.gaps, t.gap)
-				sql = append(sql, p.m.statement("settings_unfilled"))
+				if t.Name == observeTrigger {
+					sql = p.restored(sql...)
+				} else {
+					sql = append(sql, p.m.statement("settings_unfilled"))
+				}
 			}
 			p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", t.Name, t.Space, t.Table), adds: []object{t.object}, sql: sql})
 		}

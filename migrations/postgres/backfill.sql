@@ -36,6 +36,10 @@ CASE WHEN "{unread}" THEN now() ELSE coalesce(least(greatest("{updated_at_out}",
 -- Sessions whose last activity is not known, or is the moment at which an earlier migration filled it in.
 (s."{last_activity}" IS NULL OR "{backfill_refill}" OR "{last_activity_early}" AND "{created_at_out}" IS NULL)
 
+-- name: backfill_lost
+-- Sessions of a table that was rebuilt, or that were inserted before it got its default again.
+(s."{last_activity}" IS NULL)
+
 -- name: backfill_later
 -- The newest activity that the database shows, where the application's own column of last activities lags behind it.
 CASE WHEN coalesce(b.at, "{observed_at_out}") IS NOT NULL THEN least(greatest(b.at, "{observed_at_out}"), now()) END

@@ -7,6 +7,9 @@
 -- Among all tags of the session: a condition on the tag for the index would look into it for each rule.
 (SELECT string_agg(t.tag, ' ' ORDER BY t.tag) FROM "{tags}" t WHERE t.session_id = s."{id}" AND array_position(v_tags, t.tag) IS NOT NULL)
 
+-- name: walk_rule_tags
+UPDATE "{rule_tags}" SET walked = false, after = NULL;
+
 -- name: sessioncleanup_retagged
 -- Notes the sessions whose tags a statement changed. On any other table, which a role may have made to run something
 -- with the rights of this function's owner, it does nothing.

@@ -191,7 +191,11 @@ ALTER TABLE "{touches}"
     ALTER COLUMN statement_ids TYPE "{id_type}"[] USING statement_ids::text::"{id_type}"[];
 ALTER TABLE "{tags}" ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}";
 ALTER TABLE "{retagged}" ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}";
-ALTER TABLE "{rule_tags}" ALTER COLUMN after TYPE "{id_type}" USING after::text::"{id_type}";
+ALTER TABLE "{rule_tags}" ALTER COLUMN after TYPE "{id_type}" USING NULL;
+UPDATE "{rule_tags}" SET walked = false;
+
+-- name: retype_fits
+SELECT count(t.session_id::text::"{id_type}") FROM "{own}" t
 
 -- name: commit_trigger
 CREATE CONSTRAINT TRIGGER "{trigger}" AFTER INSERT ON "{touches}"

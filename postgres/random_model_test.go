@@ -212,11 +212,6 @@ func (m *model) sameFigures(t *testing.T, store *postgres.Store) {
 	}
 }
 
-func (m *model) sameRows(t *testing.T, what string, before runmodel.Rows) {
-	t.Helper()
-	m.SameRows(t, what, before)
-}
-
 // ruledRun stores random rules, tags sessions and does a run: by those rules, or by others that are not stored. Meanwhile,
 // sessions are tagged.
 func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand) {

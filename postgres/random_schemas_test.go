@@ -73,7 +73,7 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 				t.Fatal(err)
 			}
-			model.sameRows(t, "Migrate", rows)
+			model.SameRows(t, "Migrate", rows, "last_activity")
 			if err := store.Validate(t.Context()); err != nil {
 				t.Errorf("Validate: %v", err)
 			}
@@ -89,15 +89,16 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			}
 			rows = model.rows(t)
 			undo := func() {}
+			var mayChange []string
 			if w.random.IntN(2) == 0 {
 				stop()
-				undo = w.evolve(t, url, store)
+				undo, mayChange = w.evolve(t, url, store), []string{"last_activity"} // a migration after a rename reads activity again
 			}
 			if err := store.Uninstall(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			undo()
-			model.sameRows(t, "Uninstall", rows)
+			model.SameRows(t, "Uninstall", rows, mayChange...)
 			stop()
 			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
 				t.Errorf("after Uninstall (-before +after):\n%s", diff)

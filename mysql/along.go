@@ -120,11 +120,21 @@ func (c *conn) along(ctx context.Context, links []link, ids []string) ([]string,
 		return nil, nil
 	}
 	sessions := c.schema.Table
-	key := func(t *table) []string {
-		if t.name == sessions {
-			return []string{c.schema.ID}
+	keys := map[*table][]string{} // what tells rows apart; without a key, what others refer to
+	keyed := func(t *table) bool { return t.name == sessions || len(t.rowKey()) > 0 }
+	for _, l := range links {
+		for _, t := range []*table{l.parent, l.child} {
+			if t.name == sessions {
+				keys[t] = []string{c.schema.ID}
+			} else if keyed(t) {
+				keys[t] = t.rowKey()
+			}
 		}
-		return t.indexes[primary]
+		for _, column := range l.key.to {
+			if !keyed(l.parent) && !slices.Contains(keys[l.parent], column) {
+				keys[l.parent] = append(keys[l.parent], column)
+			}
+		}
 	}
 	seen := map[string]bool{}
 	frontier := map[*table][][]any{}
@@ -142,13 +152,14 @@ func (c *conn) along(ctx context.Context, links []link, ids []string) ([]string,
 	for len(frontier) > 0 {
 		next := map[*table][][]any{}
 		for _, l := range links {
-			if len(frontier[l.parent]) == 0 {
+			key, parents := keys[l.parent], frontier[l.parent]
+			if !keyed(l.parent) {
+				key, parents = l.key.to, referred(l.key.to, key, parents)
+			}
+			if len(parents) == 0 {
 				continue
 			}
-			if len(key(l.parent)) == 0 || len(key(l.child)) == 0 {
-				return nil, fmt.Errorf("table %q or %q has no primary key: what is deleted along with a session cannot be found", l.parent.name, l.child.name)
-			}
-			rows, err := c.refer(ctx, l, key(l.parent), key(l.child), frontier[l.parent])
+			rows, err := c.refer(ctx, l, key, keys[l.child], parents)
 			if err != nil {
 				return nil, err
 			}
@@ -169,6 +180,20 @@ func (c *conn) along(ctx context.Context, links []link, ids []string) ([]string,
 		frontier = next
 	}
 	return found, nil
+}
+
+// referred are some columns of rows, without rows to which nothing can refer because one of these is NULL.
+func referred(columns, all []string, rows [][]any) (out [][]any) {
+	for _, row := range rows {
+		some := make([]any, len(columns))
+		for i, column := range columns {
+			some[i] = row[slices.Index(all, column)]
+		}
+		if !slices.Contains(some, nil) {
+			out = append(out, some)
+		}
+	}
+	return out
 }
 
 // idOf is an id, as the driver reads it, as a text.

@@ -149,6 +149,33 @@ func TestARunLeavesASessionThatWouldTakeAnotherOneAlong(t *testing.T) {
 	}
 }
 
+// The way from one session to the other leads through tables without a primary key.
+func TestSessionsThatGoAlongAreFoundThroughTablesWithoutAKey(t *testing.T) {
+	t.Parallel()
+	for name, relays := range map[string]string{
+		"a unique index":                    "k INT NOT NULL UNIQUE, l INT UNIQUE",
+		"a unique index with NULL":          "k INT UNIQUE, l INT UNIQUE",
+		"an index that tells no rows apart": "k INT, l INT, KEY (k), KEY (l)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, d := adopted(t, `CREATE TABLE sessions (id INT PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT TRUE, updated_at DATETIME DEFAULT '2020-01-01', k INT, l INT);
+				CREATE TABLE relays (session_id INT, `+relays+`, FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE);
+				ALTER TABLE sessions ADD FOREIGN KEY (k) REFERENCES relays (k) ON DELETE CASCADE, ADD FOREIGN KEY (l) REFERENCES relays (l) ON DELETE CASCADE;
+				INSERT INTO sessions (id, active) VALUES (1, FALSE), (2, FALSE), (3, FALSE);
+				INSERT INTO relays (session_id, k, l) VALUES (1, 7, NULL), (2, 8, 9);
+				INSERT INTO sessions (id, k) VALUES (10, 7); INSERT INTO sessions (id, l) VALUES (20, 9)`)
+			execute(t, d.DB, "SET @sessioncleanup_own = 1; UPDATE sessions SET last_activity = '2020-01-01', deactivated_at = '2020-01-01' WHERE NOT active; SET @sessioncleanup_own = NULL")
+			out, err := store.Sweep(t.Context(), sessioncleanup.Batch{
+				Action: sessioncleanup.ActionDeleted, Limit: 100, Cause: sessioncleanup.Cause{Actor: "test"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()),
+			})
+			if err != nil || strings.Join(out.IDs, " ") != "3" || len(out.Skipped) != 2 {
+				t.Errorf("deleted %q, skipped %+v, %v; want 3 deleted, and 1 and 2 skipped", out.IDs, out.Skipped, err)
+			}
+		})
+	}
+}
+
 func TestChangesOfTheLibraryKeepTheTimeOfTheLastUpdate(t *testing.T) {
 	t.Parallel()
 	store, d := adopted(t, rooms+"INSERT INTO sessions (id) VALUES (1), (2)")

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -30,4 +31,15 @@ func (p *plan) planCatchUp(reread bool) {
 		}
 	}
 	a.Gaps, a.CatchUp = gaps, a.CatchUp || reread || len(gone) > 0 || !a.Filled
+}
+
+// noteCatchUp stores that in settings that were noted before, so that runs fail from then on. With another schema than before, runs go
+// on until triggers are made for it.
+func (m *migration) noteCatchUp(ctx context.Context, noted settings, p plan) error {
+	a := &noted.adopted
+	if a.CatchUp == p.want.adopted.CatchUp && same(a.Gaps, p.want.adopted.Gaps) {
+		return nil
+	}
+	a.CatchUp, a.Gaps = p.want.adopted.CatchUp, p.want.adopted.Gaps
+	return m.storing(ctx, noted, nil)
 }

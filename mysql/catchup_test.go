@@ -1,6 +1,7 @@
 package mysql_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -135,5 +136,31 @@ func TestRunsFailUntilUnnoticedActivityIsFilledIn(t *testing.T) {
 	}
 	if at := value[time.Time](t, d, "SELECT deactivated_at FROM sessions WHERE id = 3"); at.Year() == 1970 {
 		t.Error("a session that became inactive after the adoption was dated before it")
+	}
+}
+
+// A schema that cannot be adopted leaves the earlier installation as it was.
+func TestRunsGoOnWhenAnotherSchemaIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	store, d := adopted(t, idleSessions+timedVotes)
+	other := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{ExpiresAt: "ends_at", AddColumns: true}})
+	busy, err := d.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	if _, err := busy.ExecContext(t.Context(), "START TRANSACTION; SELECT * FROM sessions"); err != nil {
+		t.Fatal(err)
+	}
+	limited, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := other.Migrate(limited, sessioncleanup.Policy{}); err == nil {
+		t.Fatal("Migrate added a column to a table in use")
+	}
+	if _, err := busy.ExecContext(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if active := activeAfterARun(t, store, d); active != "" {
+		t.Errorf("sessions %q are active after a run, want none", active)
 	}
 }

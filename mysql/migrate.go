@@ -40,7 +40,8 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
-		if err := m.note(ctx, plan); err != nil {
+		noted, err := m.note(ctx, plan)
+		if err != nil {
 			return err
 		}
 		if err := s.alterSessions(ctx, c, plan); err != nil {
@@ -58,6 +59,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			}
 		}
 		if err := s.noteReached(ctx, c, catalog, &want); err != nil {
+			return err
+		}
+		if err := m.noteCatchUp(ctx, noted, plan); err != nil {
 			return err
 		}
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
@@ -214,20 +218,22 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 
 // note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier
 // installation is changed, it works as before.
-func (m *migration) note(ctx context.Context, p plan) error {
+func (m *migration) note(ctx context.Context, p plan) (settings, error) {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
 		noted.adopted.AddedColumns, noted.adopted.View = p.want.adopted.AddedColumns, p.want.adopted.View
-		noted.adopted.CatchUp, noted.adopted.Gaps = p.want.adopted.CatchUp, p.want.adopted.Gaps
+		if same(p.want.schema, p.have.schema) { // it has lost what this Migrate makes again
+			noted.adopted.CatchUp, noted.adopted.Gaps = p.want.adopted.CatchUp, p.want.adopted.Gaps
+		}
 	}
 	if noted.adopted.KeyType == "" {
 		p.catalog.recognize(noted.schema, &noted.adopted)
 	}
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
-		return nil
+		return noted, nil
 	}
-	return m.storing(ctx, noted, nil)
+	return noted, m.storing(ctx, noted, nil)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.

@@ -14,8 +14,10 @@ type MigrateOptions struct {
 	// Replace takes over functions, views and triggers of an earlier installation with the same names. They are kept, and
 	// Uninstall restores them. Default: false.
 	Replace bool
-	// Reread reads the activity tables again and counts what they show of activity that no trigger noticed, for example
-	// rows that a connection with session_replication_role = replica or a subscription wrote. PostgreSQL only. Default: false.
+	// Reread reads the activity tables again and counts what they show of activity that no trigger noticed, for example rows
+	// that were written while triggers were off, or on PostgreSQL by a subscription. Migrate does so by itself for a table of which
+	// it makes a trigger again. A last activity only moves forward; where rows have no time, their sessions count as used
+	// now. Default: false.
 	Reread bool
 	// View creates the views sessions_cleanup_view and sessions_archive_view on SQLite, where a view keeps other tools
 	// from rebuilding the table, and on MariaDB, where a view fails once a column in it is gone; there

@@ -82,7 +82,7 @@ the rules for idle sessions. When migrate refuses a table, it has changed nothin
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
 	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although the database does not show when they are used")
 	flags.BoolVar(&o.Replace, "replace", false, "take over functions, views and triggers of an earlier installation; uninstall restores them")
-	flags.BoolVar(&o.Reread, "reread", false, "on PostgreSQL, count activity that no trigger noticed, such as rows that a subscription wrote")
+	flags.BoolVar(&o.Reread, "reread", false, "read the activity tables again and count activity that no trigger noticed, such as rows written while triggers were off")
 	flags.BoolVar(&o.View, "view", false, "on SQLite and MariaDB, create the views; on SQLite that keeps other tools from rebuilding the table")
 	flags.StringVar(&o.CleanerRole, "cleaner-role", "", "on PostgreSQL, grant the `ROLE` what it needs to run cleanups")
 	flags.StringVar(&o.AppRole, "app-role", "", "on PostgreSQL, grant the `ROLE` what it needs to touch and change sessions with this library")

@@ -33,6 +33,12 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 			INSERT INTO propositions (session_id) VALUES (1), (1), (2)`)
 		i := installation(t, d)
 		i.Sessions = 3
+		i.Unnoticed = func(ctx context.Context) (string, error) {
+			_, err := d.DB.ExecContext(ctx, "UPDATE sessions SET last_activity = UTC_TIMESTAMP() - INTERVAL 9 DAY WHERE id = 1;"+
+				"CREATE TABLE new LIKE propositions; ALTER TABLE new ADD FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE;"+
+				"INSERT INTO new SELECT * FROM propositions; DROP TABLE propositions; RENAME TABLE new TO propositions; INSERT INTO propositions (session_id, created_at) VALUES (1, UTC_TIMESTAMP())")
+			return "1", err
+		}
 		return i
 	})
 }

@@ -40,7 +40,8 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
-		if err := m.note(ctx, plan); err != nil {
+		noted, err := m.note(ctx, plan)
+		if err != nil {
 			return err
 		}
 		if err := s.alterSessions(ctx, c, plan); err != nil {
@@ -60,10 +61,13 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.noteReached(ctx, c, catalog, &want); err != nil {
 			return err
 		}
+		if err := m.noteCatchUp(ctx, noted, plan); err != nil {
+			return err
+		}
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
-		if !want.adopted.Filled || plan.rebuilt {
+		if !want.adopted.Filled || want.adopted.CatchUp {
 			if err := s.backfill(ctx, catalog, want); err != nil {
 				return err
 			}
@@ -74,8 +78,8 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.tagColumns(ctx, &want); err != nil {
 			return err
 		}
-		want.adopted.Filled, want.adopted.Ready = true, true
-		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
+		want.adopted.Filled, want.adopted.MarkInactive, want.adopted.Ready, want.adopted.CatchUp, want.adopted.Gaps = true, false, true, false, nil
+		if !plan.want.adopted.CatchUp && plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
 		return m.storing(ctx, want, nil)
@@ -205,7 +209,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			a.AddedColumns = append(slices.Clone(a.AddedColumns), column.Field)
 		}
 	}
-	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
+	a.Filled, a.MarkInactive = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema), a.MarkInactive && !a.Filled
+	out.planCatchUp(s.options.Reread)
 	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := catalog.triggers[name]; return !there })
 	a.PlanTags(out.want.schema, followed)
 	return out, nil
@@ -213,19 +218,22 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 
 // note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier
 // installation is changed, it works as before.
-func (m *migration) note(ctx context.Context, p plan) error {
+func (m *migration) note(ctx context.Context, p plan) (settings, error) {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
 		noted.adopted.AddedColumns, noted.adopted.View = p.want.adopted.AddedColumns, p.want.adopted.View
+		if same(p.want.schema, p.have.schema) { // it has lost what this Migrate makes again
+			noted.adopted.CatchUp, noted.adopted.Gaps = p.want.adopted.CatchUp, p.want.adopted.Gaps
+		}
 	}
 	if noted.adopted.KeyType == "" {
 		p.catalog.recognize(noted.schema, &noted.adopted)
 	}
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
-		return nil
+		return noted, nil
 	}
-	return m.storing(ctx, noted, nil)
+	return noted, m.storing(ctx, noted, nil)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
@@ -319,77 +327,4 @@ func (s *Store) oldestTransaction(ctx context.Context, c *conn) string {
 		return ""
 	}
 	return fmt.Sprintf("; the oldest transaction is that of connection %d, open for %d s", thread, seconds)
-}
-
-const (
-	backfillFirst   = 200
-	backfillMost    = 2000
-	backfillLeast   = 20
-	backfillHeld    = 50 * time.Millisecond // for which a batch may lock its rows
-	backfillRetries = 20
-)
-
-// backfill fills in the columns of the lifecycle of sessions that were there before, some at a time: as many as take a moment.
-func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
-	l := newLayout(set)
-	known := ""
-	times := []string{l.names["created_at"], l.names["updated_at"]}
-	for _, source := range set.schema.Sources {
-		if source.At != "" {
-			times = append(times, filled("newest_activity", with(l.names, sqlfile.Names{
-				"source": sqlfile.Column(source.Table), "source_at": sqlfile.Column(source.At), "source_session": sqlfile.Column(source.Session),
-			})))
-		}
-	}
-	for _, time := range times {
-		known += filled("known_time", sqlfile.Names{"time": time})
-	}
-	names := sqlfile.Names{
-		"known_times": known, "auto_cleanup_default": autoCleanupDefault(set.policy), "mark_inactive": truth(set.adopted.MarkInactive), "behind": "TRUE",
-	}
-	size := backfillFirst
-	for p := (params{}); ; {
-		p["limit"] = size
-		if more, err := s.nextPart(ctx, l, names, p); err != nil || !more {
-			return err
-		}
-		started := time.Now()
-		err := s.writingAgain(ctx, func(c *conn) error {
-			return c.silently(ctx, catalog, func() error {
-				_, err := c.exec(ctx, l.sql("backfill", names), p)
-				return err
-			})
-		})
-		if err != nil {
-			return err
-		}
-		switch held := time.Since(started); {
-		case held < backfillHeld/2:
-			size = min(size*2, backfillMost)
-		case held > backfillHeld:
-			size = max(size/2, backfillLeast)
-		}
-	}
-}
-
-// nextPart has the parameters and names be about the next sessions in the order of their ids, at most limit of them: those after from,
-// where that is given, up to last. It is false when there are none.
-func (s *Store) nextPart(ctx context.Context, l *layout, names sqlfile.Names, p params) (more bool, err error) {
-	if last, given := p["last"]; given {
-		p["from"], names["behind"] = last, l.sql("behind_last", nil)
-	}
-	var value any
-	err = s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("last_of_backfill", names), p, &value) })
-	p["last"] = l.adopted.ID.scanned(value)
-	return value != nil, err
-}
-
-// writingAgain is writing, and tries again while others have rows locked.
-func (s *Store) writingAgain(ctx context.Context, do func(c *conn) error) error {
-	for try := 1; ; try++ {
-		err := s.writing(ctx, do)
-		if err == nil || !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
-			return err
-		}
-	}
 }

@@ -45,6 +45,8 @@ type adopted struct {
 	// FoldTables says that the server does not tell upper case from lower case in the names of tables.
 	FoldTables bool `json:"fold_tables,omitempty"`
 	sqlstore.TagColumns
+	// Gaps are the activity tables whose rows show what no trigger noticed.
+	Gaps []sessioncleanup.Source `json:"gaps,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 
@@ -55,6 +57,7 @@ type adopted struct {
 	Untracked    bool     `json:"untracked,omitempty"`     // nothing showed when sessions are used
 	IdleRules    bool     `json:"idle_rules,omitempty"`    // the idle rules hold all the same
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
+	CatchUp      bool     `json:"catch_up,omitempty"`      // the backfill has to fill in what no trigger noticed: see catchup.go
 	Ready        bool     `json:"ready,omitempty"`         // everything is there
 	View         bool     `json:"view,omitempty"`          // the views were asked for
 	ViewsAre     string   `json:"views_are,omitempty"`     // a digest of their definitions

@@ -118,6 +118,9 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
+	if c.adopted.CatchUp {
+		return sqlstore.ErrUnfilled
+	}
 	if w.Action == sessioncleanup.ActionNoticed && w.from.ID == "" {
 		if _, err := c.exec(ctx, statements["forget_notices"], params{"before": w.Cutoffs.ForgetWarnings()}); err != nil {
 			return err

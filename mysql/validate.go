@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
@@ -21,6 +22,9 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		if err := s.fits(set); err != nil {
 			problems = append(problems, err)
+		}
+		if set.adopted.CatchUp {
+			problems = append(problems, sqlstore.ErrUnfilled)
 		}
 		schema = set.schema
 		catalog, err := readCatalog(ctx, c)

@@ -165,7 +165,7 @@ func (p *plan) backfillTable() string {
 	} else {
 		for _, src := range p.m.sources {
 			if src.At != "" && p.m.reads(src.relation) {
-				parts = append(parts, p.newestIn(src, src.sql()))
+				parts = append(parts, p.newestIn(src, src.sql(), true))
 			}
 		}
 	}
@@ -175,11 +175,14 @@ func (p *plan) backfillTable() string {
 	return p.m.statement("backfill_table", sqlfile.Names{"backfill_union": strings.Join(parts, "\nUNION ALL\n")})
 }
 
-// newestIn is the newest activity of each session in a table that has the columns of an activity table.
-func (p *plan) newestIn(src source, table string) string {
-	return p.m.statement("backfill_source", sqlfile.Names{
-		"session": sqlfile.Column(src.Session), "source": table, "at": p.m.madeAtOf(src.columns[src.At], "c."),
-	})
+// newestIn is the newest activity of each session in a table that has the columns of an activity table. Unless only rows with a
+// time count, one without may be of now.
+func (p *plan) newestIn(src source, table string, timed bool) string {
+	at := p.m.madeAtOf(src.columns[src.At], "c.")
+	if !timed {
+		at = p.m.statement("backfill_or_now", sqlfile.Names{"at": at})
+	}
+	return p.m.statement("backfill_source", sqlfile.Names{"session": sqlfile.Column(src.Session), "source": table, "at": at})
 }
 
 // backfill goes through the sessions by id, in short transactions, until none lacks a last activity. Sessions that are

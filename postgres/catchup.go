@@ -75,7 +75,7 @@ func (p *plan) unnoticed() (queries []string) {
 		case g.source.At == "":
 			queries = append(queries, p.m.statement("backfill_used_now", sqlfile.Names{"session": sqlfile.Column(g.source.Session), "source": g.table}))
 		default:
-			queries = append(queries, p.newestIn(g.source, g.table))
+			queries = append(queries, p.newestIn(g.source, g.table, g.fresh))
 		}
 	}
 	return queries

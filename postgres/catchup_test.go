@@ -20,6 +20,7 @@ func TestMigrateFillsInTheActivityThatNoTriggerNoticed(t *testing.T) {
 		"triggers were disabled":          {tables: votes, use: "ALTER TABLE votes DISABLE TRIGGER USER; INSERT INTO votes VALUES (1)"},
 		"the table was made again":        {tables: votes, use: "DROP TABLE votes; " + votes + "; INSERT INTO votes VALUES (1)"},
 		"rows have no time":               {tables: "CREATE TABLE votes (session_id int NOT NULL REFERENCES sessions)", use: "ALTER TABLE votes DISABLE TRIGGER USER; INSERT INTO votes VALUES (1)"},
+		"a row has no time":               {tables: votes, use: "ALTER TABLE votes DISABLE TRIGGER USER; INSERT INTO votes VALUES (1, NULL), (2, now() - interval '9 days')"},
 		"rows went to a new partition":    {tables: votes + " PARTITION BY LIST (session_id)", use: "CREATE TABLE votes_1 PARTITION OF votes DEFAULT; INSERT INTO votes_1 VALUES (1)"},
 		"rows of a partition have none":   {tables: "CREATE TABLE votes (session_id int NOT NULL REFERENCES sessions) PARTITION BY LIST (session_id)", use: "CREATE TABLE votes_1 PARTITION OF votes DEFAULT; INSERT INTO votes_1 VALUES (1)"},
 		"a table was made later":          {use: votes + "; INSERT INTO votes VALUES (1)"},

@@ -36,6 +36,10 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 		}
 		i := installation(t, url)
 		i.Sessions = 5
+		i.Unnoticed = func(ctx context.Context) (string, error) {
+			return "1", pgapps.Exec(ctx, url, "UPDATE sessions SET last_activity = now() - interval '9 days' WHERE id = 1;"+
+				"DROP TRIGGER sessioncleanup_insert_session_id ON propositions; INSERT INTO propositions (session_id, created_at) VALUES (1, now())")
+		}
 		return i
 	})
 }

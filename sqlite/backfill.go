@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -17,35 +18,43 @@ const (
 )
 
 // backfill sets the columns of sessions that were there before them: the last activity to the latest known time, and
-// auto-cleanup to the policy's default where that column is the library's. It pauses for other writers between batches.
-func (s *Store) backfill(ctx context.Context, set settings) error {
-	l := newLayout(set.schema, set.adopted, false)
+// auto-cleanup to the policy's default where that column is the library's. Later it fills in what no trigger noticed: see
+// catchup.go. It pauses for other writers between batches.
+func (s *Store) backfill(ctx context.Context) error {
 	var from any // the first session of the next batch
-	err := s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("first_session", nil), nil, &from) })
-	for err == nil && !set.adopted.Filled {
+	for began, done := false, false; !done; {
 		var h hold
-		err = s.writing(ctx, func(c *conn) (err error) {
+		err := s.writing(ctx, func(c *conn) (err error) {
 			if h, err = s.beginHold(ctx, c); err != nil {
 				return err
 			}
-			err = c.unobserved(ctx, func(c *conn) error {
-				return c.withoutTriggers(ctx, l.schema.Table, func() error {
-					from, err = l.fill(ctx, c, set, from)
-					return err
-				})
-			})
-			if err != nil || from != nil {
+			set, err := readSettings(ctx, c)
+			if done = set.adopted.Filled && !set.adopted.CatchUp; err != nil || done {
 				return err
 			}
-			set.adopted.Filled, set.adopted.MarkInactive = true, false
+			l := newLayout(set.schema, set.adopted, false)
+			if !began {
+				err = c.row(ctx, l.sql("first_session", nil), nil, &from)
+				began = true
+			}
+			if err == nil && from != nil {
+				from, err = l.fill(ctx, c, set, from)
+			}
+			if done = from == nil; err != nil || !done {
+				return err
+			}
+			set.adopted.Filled, set.adopted.MarkInactive, set.adopted.CatchUp, set.adopted.Gaps = true, false, false, nil
 			return set.store(ctx, c)
 		})
-		if err == nil {
-			_, pause := s.endHold(ctx, h, sessioncleanup.Batch{BusyShare: backfillShare})
-			err = s.failed(wait.For(ctx, pause))
+		if err != nil {
+			return err
+		}
+		_, pause := s.endHold(ctx, h, sessioncleanup.Batch{BusyShare: backfillShare})
+		if err := s.failed(wait.For(ctx, pause)); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // withoutTriggers calls do while a table has no triggers of the application's or of another installation's, so that
@@ -77,26 +86,40 @@ func (c *conn) withoutTriggers(ctx context.Context, table string, do func() erro
 	return err
 }
 
-// fill does one batch of the backfill, from a session on, and returns its last session; nil when nothing was left.
-func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (last any, err error) {
+// fill does one batch of the backfill, from a session on, and returns the first one of the next batch; nil when there is none.
+func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (next any, err error) {
 	p := params{
-		"from": from, "limit": backfillBatch, "now": formatTime(c.clock()),
+		"from": from, "limit": backfillBatch, "now": formatTime(c.clock()), "patience": "+1 hour",
 		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
-		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
+		"fill_auto_cleanup": !set.adopted.Filled && slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
 		"mark_inactive":     set.adopted.MarkInactive,
+		"catch_up":          set.adopted.CatchUp,
 	}
-	best, newest, outdone := l.known()
-	lacking := sqlfile.Names{"outdone": outdone, "lags": l.sql("lags", sqlfile.Names{"newest_known": newest})}
-	lacking["lacks_values"] = l.sql("lacks_values", lacking)
-	if err := c.row(ctx, l.sql("last_of_backfill", lacking), p, &last); err != nil || last == nil {
+	if set.adopted.CatchUp { // what runs allow for anyway
+		p["patience"] = fmt.Sprintf("+%.3f seconds", set.policy.TouchInterval.Seconds())
+	}
+	var last any
+	if err := c.row(ctx, l.sql("last_of_sessions", nil), p, &last, &next); err != nil || last == nil {
 		return nil, err
 	}
 	p["last"] = last
-	_, err = c.exec(ctx, l.sql("backfill", with(lacking, sqlfile.Names{
-		"write_best_known": l.adopted.LastActivity.write(best), "write_newest_known": l.adopted.LastActivity.write(newest), "write_epoch": l.adopted.DeactivatedAt.write("'1970-01-01 00:00:00.000'"),
-		"write_now": l.adopted.DeactivatedAt.write(":now"),
-	})), p)
-	return last, err
+	best, newest, outdone := l.known()
+	lacking := sqlfile.Names{"outdone": outdone, "lags": l.sql("lags", sqlfile.Names{"newest_known": newest}), "revived": l.sql("revived_unnoticed", nil), "appeared": l.sql("appeared", nil)}
+	lacking["lacks_values"] = l.sql("lacks_values", lacking)
+	var lack bool
+	if err := c.row(ctx, l.sql("backfill_needed", lacking), p, &lack); err != nil || !lack {
+		return next, err
+	}
+	return next, c.unobserved(ctx, func(c *conn) error {
+		return c.withoutTriggers(ctx, l.schema.Table, func() error {
+			_, err := c.exec(ctx, l.sql("backfill", with(lacking, sqlfile.Names{
+				"write_best_known": l.adopted.LastActivity.write(best), "write_newest_known": l.adopted.LastActivity.write(newest),
+				"write_epoch": l.adopted.DeactivatedAt.write("'1970-01-01 00:00:00.000'"), "write_now": l.adopted.DeactivatedAt.write(":now"),
+				"write_used_now": l.adopted.LastActivity.write(":now"),
+			})), p)
+			return err
+		})
+	})
 }
 
 // known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
@@ -108,15 +131,24 @@ func (l *layout) known() (best, newest, outdone string) {
 		activity = append(activity, l.names["updated_at_time"])
 	}
 	for _, source := range l.schema.Sources {
-		if source.At == "" {
-			continue
-		}
 		table := sqlfile.Column(source.Table)
 		newest := func(time string) string {
 			return l.sql("newest_activity", sqlfile.Names{"source": table, "source_session": sqlfile.Column(source.Session), "source_at_time": time})
 		}
-		at := table + "." + sqlfile.Column(source.At)
-		activity, all = append(activity, newest(readTime(formText, at))), append(all, newest(timeOrUnreadable(at)))
+		at := "NULL"
+		if source.At != "" {
+			at = table + "." + sqlfile.Column(source.At)
+		}
+		switch {
+		case slices.Contains(l.adopted.Gaps, source): // a row without a time that can be read may be of now
+			unnoticed := newest(filled("time_or_now", sqlfile.Names{"time": readTime(formText, at)}))
+			activity, all = append(activity, unnoticed), append(all, unnoticed)
+		case source.At == "":
+		case l.adopted.Filled:
+			all = append(all, newest(timeOrUnreadable(at)))
+		default:
+			activity, all = append(activity, newest(readTime(formText, at))), append(all, newest(timeOrUnreadable(at)))
+		}
 	}
 	times := func(name string, expressions ...string) string {
 		known := ""

@@ -48,6 +48,10 @@ type adopted struct {
 	AddedColumns []string `json:"added_columns,omitempty"` // to a table of the application's, by field of the schema
 	MarkInactive bool     `json:"mark_inactive,omitempty"` // the backfill dates sessions that were inactive before
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
+	CatchUp      bool     `json:"catch_up,omitempty"`      // the backfill has to fill in what no trigger noticed: see catchup.go
+
+	// Gaps are the activity tables whose rows show that.
+	Gaps []sessioncleanup.Source `json:"gaps,omitempty"`
 
 	Reached     []string `json:"reached,omitempty"`      // the tables that a deletion reached when Migrate last looked
 	Proposed    bool     `json:"proposed,omitempty"`     // Inspect proposed the schema: activity tables made later are followed, too

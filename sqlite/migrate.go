@@ -85,7 +85,7 @@ func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 	if err := s.createIndexes(ctx, todo.want); err != nil {
 		return err
 	}
-	if err := s.backfill(ctx, todo.want); err != nil {
+	if err := s.backfill(ctx); err != nil {
 		return err
 	}
 	if err := s.tagColumns(ctx); err != nil {
@@ -179,6 +179,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if err != nil {
 		return plan{}, err
 	}
+	if installed {
+		out.planCatchUp(have, s.options.Reread && !ruled)
+	}
 	a.Classed = a.Classed || ruled || len(p.RuleTags()) > 0
 	if a.Reached = nil; !create {
 		a.Reached = catalog.reach(out.want.schema).names()
@@ -202,7 +205,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if err != nil {
 		return plan{}, err
 	}
-	out.done = out.adopted && a.Filled && !a.TagsUnfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
+	out.done = out.adopted && a.Filled && !a.CatchUp && !a.TagsUnfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 

@@ -109,6 +109,9 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if c.unnoticed != nil {
 		return c.unnoticed
 	}
+	if err := c.unfilled(ctx); err != nil {
+		return err
+	}
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
 	}

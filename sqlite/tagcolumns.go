@@ -86,7 +86,7 @@ func (l *layout) tagRows(ctx context.Context, c *conn, from any) (next any, err 
 	}
 	p := params{"from": from, "limit": backfillBatch}
 	var last any
-	if err := c.row(ctx, l.sql("last_of_tagged", nil), p, &last, &next); err != nil {
+	if err := c.row(ctx, l.sql("last_of_sessions", nil), p, &last, &next); err != nil {
 		return nil, err
 	}
 	p["last"] = last

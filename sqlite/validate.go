@@ -15,6 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
@@ -99,8 +100,8 @@ func (c *catalog) incomplete(set settings) []error {
 			lacks("%s", adopt.NotFollowed(source.Table))
 		}
 	}
-	if len(problems) == 0 && !set.adopted.Filled {
-		lacks("the backfill of last_activity is not finished")
+	if len(problems) == 0 && (!set.adopted.Filled || set.adopted.CatchUp) {
+		problems = append(problems, sqlstore.ErrUnfilled)
 	}
 	return problems
 }

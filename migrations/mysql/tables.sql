@@ -132,16 +132,41 @@ SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATA
 "{id}" > :from
 
 -- name: backfill
--- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that.
+-- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that. Assignments see those before them.
 UPDATE "{sessions}" AS t
-   SET "{last_activity_column}" = COALESCE("{last_activity}", LEAST(UTC_TIMESTAMP(6), COALESCE(NULLIF(GREATEST(TIMESTAMP'1971-01-01 00:00:00'"{known_times}"), TIMESTAMP'1971-01-01 00:00:00'), UTC_TIMESTAMP(6)))),
-       "{auto_cleanup_column}" = COALESCE("{auto_cleanup_column}", "{auto_cleanup_default}"),
-       "{deactivated_at_column}" = IF(NOT "{active}" AND "{mark_inactive}", COALESCE("{deactivated_at}", TIMESTAMP'1970-01-01 00:00:01'), "{deactivated_at}")"{keep}"
+   SET "{auto_cleanup_column}" = IF("{unswitched}", "{auto_cleanup_default}", "{auto_cleanup_column}"),
+       "{last_activity_column}" = CASE WHEN "{revived}" THEN GREATEST(COALESCE("{last_activity}", UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6)) WHEN "{lags}" THEN "{newest_known}"
+                                       ELSE COALESCE("{last_activity}", LEAST(UTC_TIMESTAMP(6), COALESCE(NULLIF(GREATEST(TIMESTAMP'1971-01-01 00:00:00'"{known_times}"), TIMESTAMP'1971-01-01 00:00:00'), UTC_TIMESTAMP(6)))) END,
+       "{deactivated_at_column}" = CASE WHEN "{revived}" THEN NULL WHEN NOT "{active}" AND "{mark_inactive}" THEN COALESCE("{deactivated_at}", TIMESTAMP'1970-01-01 00:00:01') ELSE "{deactivated_at}" END"{keep}"
  WHERE "{behind}" AND "{id}" <= :last
-   AND ("{last_activity}" IS NULL OR "{auto_cleanup_column}" IS NULL OR NOT "{active}" AND "{mark_inactive}" AND "{deactivated_at}" IS NULL)
+   AND ("{revived}" OR "{lags}" OR "{last_activity}" IS NULL OR "{unswitched}" OR NOT "{active}" AND "{mark_inactive}" AND "{deactivated_at}" IS NULL)
+
+-- name: unswitched
+("{auto_cleanup_column}" IS NULL AND "{appeared}")
+
+-- name: appeared_unnoticed
+-- Inserted while no trigger noticed it. Every other session has a last activity.
+"{last_activity}" IS NULL
+
+-- name: newest_known
+NULLIF(LEAST(UTC_TIMESTAMP(6), GREATEST(TIMESTAMP'1971-01-01 00:00:00', TIMESTAMP'1971-01-01 00:00:00'"{activity_times}")), TIMESTAMP'1971-01-01 00:00:00')
+
+-- name: lags
+-- The rows that no trigger noticed show a later use, by more than runs allow for anyway.
+COALESCE("{newest_known}" > "{last_activity}" + INTERVAL "{touch_interval}" SECOND, FALSE)
+
+-- name: revived_unnoticed
+-- Made active again while no trigger noticed it, at an unknown time.
+("{active}" AND "{deactivated_at}" IS NOT NULL)
 
 -- name: known_time
 , COALESCE("{time}", TIMESTAMP'1971-01-01 00:00:00')
 
 -- name: newest_activity
-(SELECT MAX(a."{source_at}") FROM "{source}" AS a WHERE a."{source_session}" = "{id}")
+(SELECT MAX("{source_at}") FROM "{source}" AS a WHERE a."{source_session}" = "{id}")
+
+-- name: source_at
+a."{source_at}"
+
+-- name: time_or_now
+COALESCE(NULLIF("{time}", '0000-00-00 00:00:00'), UTC_TIMESTAMP(6))

@@ -4,6 +4,9 @@
 -- name: backfill_source
 SELECT c."{session}"::"{id_type}" AS session_id, max("{at}") AS at FROM "{source}" c WHERE c."{session}" IS NOT NULL GROUP BY 1
 
+-- name: backfill_or_now
+coalesce("{at}", now())
+
 -- name: backfill_used_now
 -- Of a table without times: each of its sessions may have been used until now.
 SELECT DISTINCT c."{session}"::"{id_type}" AS session_id, now() AS at FROM "{source}" c WHERE c."{session}" IS NOT NULL

@@ -39,27 +39,26 @@ DROP "{kind}" "{name}"
 -- name: first_session
 SELECT min("{id}") FROM "{sessions}"
 
--- name: last_of_backfill
--- The last session of a batch of the backfill; NULL when there is nothing left to fill.
-SELECT max(id)
-  FROM (SELECT "{id}" AS id
-          FROM "{sessions}"
-         WHERE "{id}" >= :from AND ("{lacks_values}")
-         ORDER BY "{id}"
-         LIMIT :limit + 0)
+-- name: last_of_sessions
+-- The last session of a batch, and the first one after it.
+SELECT last, (SELECT min("{id}") FROM "{sessions}" WHERE "{id}" > last)
+  FROM (SELECT max(id) AS last FROM (SELECT "{id}" AS id FROM "{sessions}" WHERE "{id}" >= :from ORDER BY "{id}" LIMIT :limit))
+
+-- name: backfill_needed
+SELECT EXISTS (SELECT 1 FROM "{sessions}" WHERE "{id}" BETWEEN :from AND :last AND ("{lacks_values}"))
 
 -- name: backfill
 -- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that. Those of which no
 -- time from 1971 on is known are inactive from now on, so that they are not deleted at once.
 UPDATE "{sessions}"
-   SET "{last_activity_column}" = CASE WHEN "{last_activity}" IS NULL OR "{outdone}" THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
-       "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END),
-       "{deactivated_at_column}" = CASE WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", CASE WHEN "{last_activity}" IS NOT NULL AND "{last_activity_at}" < '1971' THEN "{write_now}" ELSE "{write_epoch}" END) ELSE "{deactivated_at}" END
+   SET "{last_activity_column}" = CASE WHEN "{revived}" AND ("{last_activity_at}" < :now OR "{last_activity}" IS NULL) THEN "{write_used_now}" WHEN "{last_activity}" IS NULL OR "{outdone}" THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
+       "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup OR "{appeared}" THEN :auto_cleanup END),
+       "{deactivated_at_column}" = CASE WHEN "{revived}" THEN NULL WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", CASE WHEN "{last_activity}" IS NOT NULL AND "{last_activity_at}" < '1971' THEN "{write_now}" ELSE "{write_epoch}" END) ELSE "{deactivated_at}" END
  WHERE "{id}" BETWEEN :from AND :last AND ("{lacks_values}")
 
 -- name: lags
 -- The application's own column of last activities lags behind what its other tables show.
-"{newest_known}" > strftime('%Y-%m-%d %H:%M:%f', "{last_activity_at}", '+1 hour')
+"{newest_known}" > strftime('%Y-%m-%d %H:%M:%f', "{last_activity_at}", :patience)
 
 -- name: outdone
 -- Neither the last activity nor the creation says anything, and another time does.
@@ -68,8 +67,19 @@ UPDATE "{sessions}"
 -- name: newest_known
 nullif(min(:now, max('1971', ''"{known_times}")), '1971')
 
+-- name: revived_unnoticed
+-- Made active again while no trigger noticed it, at an unknown time.
+(:catch_up AND "{active}" IS NOT 0 AND "{deactivated_at}" IS NOT NULL AND "{unnoted}")
+
+-- name: appeared
+-- Inserted while no trigger noticed it. Every other session has a last activity.
+(:catch_up AND "{last_activity}" IS NULL)
+
+-- name: time_or_now
+coalesce("{time}", :now)
+
 -- name: lacks_values
-("{last_activity}" IS NULL OR "{outdone}" OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL)"{if_visible}"
+("{last_activity}" IS NULL OR "{outdone}" OR "{lags}" OR "{revived}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL)"{if_visible}"
 
 -- name: best_known
 -- The latest of the known times, but never one in the future; now when none is known. One before 1971 is none.
@@ -77,11 +87,6 @@ min(:now, coalesce(nullif(max('1971', ''"{known_times}"), '1971'), :now))
 
 -- name: newest_activity
 (SELECT max("{source_at_time}") FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")
-
--- name: last_of_tagged
--- The last session of a batch whose columns are read for their tags, and the first one after it.
-SELECT last, (SELECT min("{id}") FROM "{sessions}" WHERE "{id}" > last)
-  FROM (SELECT max(id) AS last FROM (SELECT "{id}" AS id FROM "{sessions}" WHERE "{id}" >= :from ORDER BY "{id}" LIMIT :limit))
 
 -- name: untag_rows
 DELETE FROM sessioncleanup_tags

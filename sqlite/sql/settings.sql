@@ -16,6 +16,9 @@ VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_clea
        :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_use_rate, :alert_activity_rate,
        :archive, :archive_keep, :archive_max_rows, :archive_max_bytes, :backup, :warn_before, :proceed, :rules, :schema, :adopted)
 
+-- name: unfilled
+SELECT NOT coalesce(json_extract(adopted, '$.filled'), 0) OR coalesce(json_extract(adopted, '$.catch_up'), 0) FROM sessioncleanup_settings WHERE id = 1
+
 -- name: forget_stored_rules
 DELETE FROM sessioncleanup_stored_rules
 

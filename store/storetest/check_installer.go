@@ -20,6 +20,7 @@ func installerChecks() []installerCheck {
 		{"migrates in several processes at once", installerAtOnce},
 		{"completes a migration that was interrupted, or removes it", installerInterrupted},
 		{"uninstalls to the schema as it was, again and again", installerUninstalls},
+		{"counts activity that went unnoticed before runs go on", installerCatchesUp},
 		{"keeps a table that it created as long as there are sessions in it", installerKeepsTable},
 	}
 }

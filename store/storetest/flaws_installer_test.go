@@ -38,6 +38,9 @@ type catalog struct {
 	silent     bool                            // writes no event
 	overwrites bool                            // whatever the policy is by now
 	hasty      bool                            // stores rules before it looks at the condition
+	careless   bool                            // runs whether or not activity is noticed
+	oblivious  bool                            // does not look for what was not noticed
+	unseen     string                          // the session that was used meanwhile
 	adopts     func(sessioncleanup.Schema) sessioncleanup.Schema
 }
 
@@ -101,7 +104,7 @@ func (c *catalog) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return ctx.Err()
 		}
 	}
-	if err := c.migrates(ctx); err != nil {
+	if err := errors.Join(c.migrates(ctx), c.catchUp(ctx)); err != nil {
 		return err
 	}
 	if !c.has("table sessions") {
@@ -168,6 +171,23 @@ func (c *catalog) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (ses
 	return c.Store.Counts(ctx, q)
 }
 
+func (c *catalog) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	if err := c.missing(); err != nil && !c.careless {
+		return sessioncleanup.BatchResult{}, err
+	}
+	return c.Store.Sweep(ctx, b)
+}
+
+// catchUp counts what was not noticed.
+func (c *catalog) catchUp(ctx context.Context) error {
+	if c.unseen == "" || c.oblivious {
+		return nil
+	}
+	_, err := c.Touch(ctx, sessioncleanup.Touch{IDs: []string{c.unseen}})
+	c.unseen = ""
+	return err
+}
+
 func (c *catalog) Uninstall(ctx context.Context) error {
 	counts, err := c.Store.Counts(ctx, sessioncleanup.CountsQuery{})
 	if err != nil {
@@ -210,6 +230,11 @@ func (c *catalog) installation(sessions int) Installation {
 	c.things["table sessions"] = true
 	for n := range sessions {
 		_ = mem.Put(sessioncleanup.Session{ID: string(rune('a' + n)), Active: true, AutoCleanup: true}) // it has an ID
+	}
+	i.Unnoticed = func(context.Context) (string, error) {
+		c.set("trigger used", false)
+		c.unseen = "b"
+		return c.unseen, mem.Put(sessioncleanup.Session{ID: c.unseen, Active: true, AutoCleanup: true, LastActivity: time.Now().Add(-9 * day)})
 	}
 	return i
 }
@@ -272,6 +297,8 @@ func TestInstallerChecksCatchBrokenInstallers(t *testing.T) {
 		{"fails beside another migration", func(c *catalog) { c.alone = true }, []func(*installation){installerAtOnce}},
 		{"takes what was begun for complete", func(c *catalog) { c.trusts = true }, []func(*installation){installerInterrupted}},
 		{"leaves a view behind", func(c *catalog) { c.leaves = "view figures" }, []func(*installation){installerUninstalls, installerInterrupted}},
+		{"runs although activity is not noticed", func(c *catalog) { c.careless = true }, []func(*installation){installerCatchesUp}},
+		{"makes its triggers again, and goes on", func(c *catalog) { c.oblivious = true }, []func(*installation){installerCatchesUp}},
 		{"drops a table in use", func(c *catalog) { c.drops = true }, []func(*installation){installerKeepsTable}},
 	} {
 		for _, prove := range flaw.caughtBy {

@@ -21,6 +21,10 @@ type Installation struct {
 	Describe func(ctx context.Context) (string, error)
 	// Insert adds one session, with any ID, to the table that Migrate created. Nil when Sessions is above zero.
 	Insert func(ctx context.Context) error
+	// Unnoticed has activity go unnoticed after a Migrate, as a tool does that rebuilds a table: it sets the last activity of an
+	// active session back by days, drops what notices rows of an activity table, such as its triggers, and adds a row that
+	// shows the session in use now. It returns the session's ID. Nil when nothing in the database notices activity.
+	Unnoticed func(ctx context.Context) (id string, err error)
 }
 
 // InstallationOpener returns an Installation for one check, and closes what it opened with t.Cleanup.

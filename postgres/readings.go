@@ -108,9 +108,9 @@ func (m *mapping) keptSince(prefix string) string {
 		convert(ends, fmt.Sprintf("CASE WHEN %s < %s THEN %s END", end, fixed(ends, forever), end)), convert(since, prefix+sqlfile.Column(since.name)))
 }
 
-// exactly are Session.KeptSince as a moment, and the condition that a session has expired. Where a column has no time zone they
-// say more than comparisons with cutoffs in its zone: in the hour that autumn repeats, a value that is read as the later
-// one is less than an earlier cutoff.
+// exactly are Session.KeptSince as a moment, and the condition that a session has expired. Where a column has no time zone
+// they say more than comparisons with cutoffs in its zone: in the hour that is repeated when daylight saving time ends, a
+// value that is read as the later one is less than an earlier cutoff.
 func (m *mapping) exactly() (keptSince, expired string) {
 	keptSince, expired = m.lastActivity(), "true"
 	zoned := func(name string) bool { return m.columnOr(name, "timestamptz").base == "timestamptz" }

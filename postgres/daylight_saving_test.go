@@ -10,8 +10,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
 
-// In columns without a zone, the hour that autumn repeats is ambiguous, and spring leaves one out.
-func TestNothingIsDueEarlyWhenSummerTimeBeginsOrEnds(t *testing.T) {
+// In columns without a zone, the hour that is repeated when daylight saving time ends is ambiguous; when it begins, one is left out.
+func TestNothingIsDueEarlyWhenDaylightSavingTimeBeginsOrEnds(t *testing.T) {
 	t.Parallel()
 	const step = 20 * time.Minute
 	for name, c := range map[string]struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 const (
@@ -30,6 +31,7 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 	}
 	names["newest_known"] = l.sql("newest_known", names)
 	if set.adopted.CatchUp {
+		s.log.InfoContext(ctx, sqlstore.CatchingUp)
 		names["touch_interval"] = fmt.Sprintf("%.6f", set.policy.TouchInterval.Seconds())
 		names["lags"], names["revived"] = l.sql("lags", names), l.sql("revived_unnoticed", names)
 		if set.adopted.Filled {

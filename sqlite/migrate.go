@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Migrate brings the database to what this version needs and stores the policy in it. It creates the file when there is
@@ -84,6 +85,9 @@ func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 	}
 	if err := s.createIndexes(ctx, todo.want); err != nil {
 		return err
+	}
+	if todo.want.adopted.CatchUp {
+		s.log.InfoContext(ctx, sqlstore.CatchingUp)
 	}
 	if err := s.backfill(ctx); err != nil {
 		return err

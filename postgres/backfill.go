@@ -178,7 +178,7 @@ func (p *plan) backfillTable() string {
 // newestIn is the newest activity of each session in a table that has the columns of an activity table.
 func (p *plan) newestIn(src source, table string) string {
 	return p.m.statement("backfill_source", sqlfile.Names{
-		"session": sqlfile.Column(src.Session), "source": table, "at": p.m.madeAtOf(src.columns[src.At], "c."),
+		"session": sqlfile.Column(src.Session), "source": table, "at": p.m.usedByOf(src.columns[src.At], "c."),
 	})
 }
 

@@ -333,12 +333,20 @@ const (
 func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
 	l := newLayout(set)
 	known := ""
-	times := []string{l.names["created_at"], l.names["updated_at"]}
+	atTheLatest := func(table, column, time string) string { // a date says the day only, and a session may have been used until its end
+		if t := catalog.tables[table]; t != nil && t.column(column) != nil && t.column(column).base == "date" {
+			return time + " + INTERVAL 1 DAY"
+		}
+		return time
+	}
+	table := set.schema.Table
+	times := []string{atTheLatest(table, set.schema.CreatedAt, l.names["created_at"]), atTheLatest(table, set.schema.UpdatedAt, l.names["updated_at"])}
 	for _, source := range set.schema.Sources {
 		if source.At != "" {
-			times = append(times, filled("newest_activity", with(l.names, sqlfile.Names{
+			newest := filled("newest_activity", with(l.names, sqlfile.Names{
 				"source": sqlfile.Column(source.Table), "source_at": sqlfile.Column(source.At), "source_session": sqlfile.Column(source.Session),
-			})))
+			}))
+			times = append(times, atTheLatest(source.Table, source.At, newest))
 		}
 	}
 	for _, time := range times {

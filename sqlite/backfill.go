@@ -99,13 +99,18 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 	return last, err
 }
 
+// atTheLatest is the end of the day where a column has a date only: a session may have been used until then.
+func atTheLatest(column, time string) string {
+	return filled("at_the_latest", sqlfile.Names{"value": column, "time": time})
+}
+
 // known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
 // does; by its activity alone, NULL where there is none; and the condition that it is known although the session's last
 // activity and creation do not say it. A time that cannot be read may be now, where no last activity says otherwise.
 func (l *layout) known() (best, newest, outdone string) {
 	var activity, all []string
 	if l.observes() {
-		activity = append(activity, l.names["updated_at_time"])
+		activity = append(activity, atTheLatest(l.names["updated_at"], l.names["updated_at_time"]))
 	}
 	for _, source := range l.schema.Sources {
 		if source.At == "" {
@@ -116,7 +121,7 @@ func (l *layout) known() (best, newest, outdone string) {
 			return l.sql("newest_activity", sqlfile.Names{"source": table, "source_session": sqlfile.Column(source.Session), "source_at_time": time})
 		}
 		at := table + "." + sqlfile.Column(source.At)
-		activity, all = append(activity, newest(readTime(formText, at))), append(all, newest(timeOrUnreadable(at)))
+		activity, all = append(activity, newest(atTheLatest(at, readTime(formText, at)))), append(all, newest(atTheLatest(at, timeOrUnreadable(at))))
 	}
 	times := func(name string, expressions ...string) string {
 		known := ""
@@ -126,8 +131,8 @@ func (l *layout) known() (best, newest, outdone string) {
 		return l.sql(name, sqlfile.Names{"known_times": known})
 	}
 	if l.schema.UpdatedAt != "" {
-		all = append(all, timeOrUnreadable(l.names["updated_at"]))
+		all = append(all, atTheLatest(l.names["updated_at"], timeOrUnreadable(l.names["updated_at"])))
 	}
-	all = append(all, l.names["created_at_time"])
+	all = append(all, atTheLatest(l.names["created_at"], l.names["created_at_time"]))
 	return times("best_known", all...), times("newest_known", activity...), times("outdone", all...)
 }

@@ -38,7 +38,7 @@ func (p prepared) statement(ctx context.Context, query string) (*sql.Stmt, error
 }
 
 func (p prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := p.statement(ctx, query)
+	s, err := p.statement(ctx, query) //nolint:sqlclosecheck // preparing closes it
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (p prepared) ExecContext(ctx context.Context, query string, args ...any) (s
 }
 
 func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := p.statement(ctx, query)
+	s, err := p.statement(ctx, query) //nolint:sqlclosecheck // preparing closes it
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (
 }
 
 func (p prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := p.statement(ctx, query)
+	s, err := p.statement(ctx, query) //nolint:sqlclosecheck // preparing closes it
 	if err != nil {
 		return p.database.QueryRowContext(ctx, query, args...) // it has the error
 	}

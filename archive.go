@@ -78,9 +78,9 @@ type Archiver interface {
 	// the time.
 	Tombstone(ctx context.Context, owner string) error
 
-	// ErasedAt returns when an owner was erased, or zero. A copy of an entry from before that time must not be
-	// restored.
-	ErasedAt(ctx context.Context, owner string) (time.Time, error)
+	// ErasedAt returns when owners were erased, by their IDs, without those that were not. A copy of an entry from before
+	// that time must not be restored.
+	ErasedAt(ctx context.Context, owners []string) (map[string]time.Time, error)
 }
 
 // Archiving limits what a deletion may archive for one session. A session with more is not deleted.

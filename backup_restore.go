@@ -208,18 +208,22 @@ func (b *backupRestore) isNamed() bool { return len(b.o.SessionIDs)+len(b.o.Entr
 
 // withoutErased refuses sessions of owners that were erased since, or leaves them out of a whole file.
 func (b *backupRestore) withoutErased(ctx context.Context, copies []ArchivedCopy) (left []ArchivedCopy, err error) {
-	known := map[string]time.Time{}
+	var owners []string
 	for _, c := range copies {
-		if _, asked := known[c.OwnerID]; !asked {
-			known[c.OwnerID], err = within(ctx, callTimeout, func(ctx context.Context) (time.Time, error) { return b.archiver.ErasedAt(ctx, c.OwnerID) })
-			if err != nil {
-				return nil, err
-			}
-		}
+		owners = append(owners, c.OwnerID)
+	}
+	slices.Sort(owners)
+	erased, err := within(ctx, callTimeout, func(ctx context.Context) (map[string]time.Time, error) {
+		return b.archiver.ErasedAt(ctx, slices.Compact(owners))
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range copies {
 		switch {
-		case !known[c.OwnerID].Before(c.At) && b.isNamed():
+		case !erased[c.OwnerID].Before(c.At) && b.isNamed():
 			return nil, fmt.Errorf("session %q: %w", c.SessionID, ErrErased)
-		case !known[c.OwnerID].Before(c.At):
+		case !erased[c.OwnerID].Before(c.At):
 			b.out.Erased++
 		default:
 			left = append(left, c)

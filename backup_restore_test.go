@@ -241,11 +241,11 @@ type strict struct {
 	at time.Time
 }
 
-func (s strict) ErasedAt(_ context.Context, owner string) (time.Time, error) {
-	if owner != "ann" {
-		return time.Time{}, nil
+func (s strict) ErasedAt(_ context.Context, owners []string) (map[string]time.Time, error) {
+	if !slices.Contains(owners, "ann") {
+		return nil, nil
 	}
-	return s.at, nil
+	return map[string]time.Time{"ann": s.at}, nil
 }
 
 func TestSessionsOfAnErasedOwnerStayInTheBackup(t *testing.T) {

@@ -81,11 +81,17 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 	return nil
 }
 
-// ErasedAt returns when an owner was erased.
-func (s *Store) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
+// ErasedAt returns when owners were erased.
+func (s *Store) ErasedAt(ctx context.Context, owners []string) (map[string]time.Time, error) {
 	if err := s.lock(ctx); err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
 	defer s.mu.Unlock()
-	return s.tombstones[sha256.Sum256([]byte(owner))], nil
+	all := map[string]time.Time{}
+	for _, owner := range owners {
+		if at, erased := s.tombstones[sha256.Sum256([]byte(owner))]; erased {
+			all[owner] = at
+		}
+	}
+	return all, nil
 }

@@ -24,7 +24,7 @@ const (
 // it fills in what no trigger noticed: see catchup.go.
 func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
 	l := newLayout(set)
-	all, activity := l.knownTimes()
+	all, activity := l.knownTimes(catalog)
 	names := sqlfile.Names{
 		"known_times": all, "activity_times": activity, "auto_cleanup_default": autoCleanupDefault(set.policy), "mark_inactive": truth(set.adopted.MarkInactive), "behind": "TRUE",
 		"lags": "FALSE", "revived": "FALSE", "appeared": "TRUE",
@@ -66,17 +66,18 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 
 // knownTimes are the times at which a session was in use, as far as anything shows, and of these the times of its activity that is
 // filled in where the last activity is older.
-func (l *layout) knownTimes() (all, activity string) {
+func (l *layout) knownTimes(catalog *catalog) (all, activity string) {
 	add := func(list *string, time string) { *list += filled("known_time", sqlfile.Names{"time": time}) }
-	add(&all, l.names["created_at"])
-	add(&all, l.names["updated_at"])
+	updated := catalog.atTheLatest(l.schema.Table, l.schema.UpdatedAt, l.names["updated_at"])
+	add(&all, catalog.atTheLatest(l.schema.Table, l.schema.CreatedAt, l.names["created_at"]))
+	add(&all, updated)
 	if len(l.schema.Sources) == 0 {
-		add(&activity, l.names["updated_at"])
+		add(&activity, updated)
 	}
 	for _, source := range l.schema.Sources {
 		gap, at := slices.Contains(l.adopted.Gaps, source), "NULL"
 		if source.At != "" {
-			at = filled("source_at", sqlfile.Names{"source_at": sqlfile.Column(source.At)})
+			at = catalog.atTheLatest(source.Table, source.At, filled("source_at", sqlfile.Names{"source_at": sqlfile.Column(source.At)}))
 		}
 		if gap { // a row without a time may be of now
 			at = filled("time_or_now", sqlfile.Names{"time": at})
@@ -92,6 +93,14 @@ func (l *layout) knownTimes() (all, activity string) {
 		}
 	}
 	return all, activity
+}
+
+// atTheLatest is the end of the day where a column has a date only: a session may have been used until then.
+func (c *catalog) atTheLatest(table, column, time string) string {
+	if t := c.tables[table]; t != nil && t.column(column) != nil && t.column(column).base == "date" {
+		return time + " + INTERVAL 1 DAY"
+	}
+	return time
 }
 
 // nextPart has the parameters and names be about the next sessions in the order of their ids, at most limit of them: those after from,

@@ -178,7 +178,7 @@ func (p *plan) backfillTable() string {
 // newestIn is the newest activity of each session in a table that has the columns of an activity table. Unless only rows with a
 // time count, one without may be of now.
 func (p *plan) newestIn(src source, table string, timed bool) string {
-	at := p.m.madeAtOf(src.columns[src.At], "c.")
+	at := p.m.usedByOf(src.columns[src.At], "c.")
 	if !timed {
 		at = p.m.statement("backfill_or_now", sqlfile.Names{"at": at})
 	}

@@ -51,48 +51,60 @@ var errUndo = errors.New("undo")
 
 // copies are put into the archive, for a restore that removes them again. Only the owner of the tables may: it is no function.
 type copies struct {
-	m     *mapping
-	given []sessioncleanup.ArchivedCopy
-	ids   []int64 // that they have there, in their order
+	m       *mapping
+	given   []sessioncleanup.ArchivedCopy
+	entries []byte  // without the rows of other tables, as JSON
+	ids     []int64 // that they have there, in their order
 }
 
 // check requires that each copy has the row of its session.
-func (c *copies) check() error {
-	for _, e := range c.given {
-		if !slices.ContainsFunc(e.Content, isSession) {
+func (c *copies) check() (err error) {
+	type entry struct {
+		sessioncleanup.Archived
+		Table string          `json:"table"`
+		Row   json.RawMessage `json:"row"`
+	}
+	all := make([]entry, len(c.given))
+	for i, e := range c.given {
+		own := slices.IndexFunc(e.Content, isSession)
+		if own < 0 {
 			return invalid.Errorf("the copy of session %q has no row with the number 1: want that of the session", e.SessionID)
 		}
+		all[i] = entry{e.Archived, e.Content[own].Table, e.Content[own].Row}
+	}
+	if c.entries, err = json.Marshal(all); err != nil {
+		return invalid.Errorf("the copies are no JSON: %w", err)
 	}
 	return nil
 }
 
+// insert makes the entries, in their order.
 func (c *copies) insert(batch *pgx.Batch) {
-	for _, e := range c.given {
-		own := e.Content[slices.IndexFunc(e.Content, isSession)]
-		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, e.Tags, own.Table, string(own.Row)).QueryRow(func(row pgx.Row) error {
-			var id int64
-			err := row.Scan(&id)
-			c.ids = append(c.ids, id)
-			return err
-		})
-	}
+	batch.Queue(c.m.statement("insert_archived"), string(c.entries)).Query(func(rows pgx.Rows) (err error) {
+		c.ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		slices.Sort(c.ids) // they rise in the order of the entries
+		return err
+	})
 }
 
 // isSession reports whether an archived row is the session itself, which its entry has.
 func isSession(r sessioncleanup.ArchivedRow) bool { return r.Number == 1 }
 
+// insertRows makes the rows of all entries.
 func (c *copies) insertRows(batch *pgx.Batch) {
+	var entries []int64
+	var numbers []int
+	var tables, rows []string
+	var unlinked []bool
 	for i, e := range c.given {
-		var numbers []int
-		var tables, rows []string
-		var unlinked []bool
 		for _, r := range e.Content {
 			if !isSession(r) {
-				numbers, tables, unlinked, rows = append(numbers, r.Number), append(tables, r.Table), append(unlinked, r.Unlinked), append(rows, string(r.Row))
+				entries, numbers, tables = append(entries, c.ids[i]), append(numbers, r.Number), append(tables, r.Table)
+				unlinked, rows = append(unlinked, r.Unlinked), append(rows, string(r.Row))
 			}
 		}
-		batch.Queue(c.m.statement("insert_archived_rows"), c.ids[i], numbers, tables, unlinked, rows)
 	}
+	batch.Queue(c.m.statement("insert_archived_rows"), entries, numbers, tables, unlinked, rows)
 }
 
 // findElsewhere finds rows of tables that the deletion of a session does not reach: a forged file must not fill those.

@@ -2,7 +2,8 @@ package postgres
 
 import (
 	"context"
-	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,15 +72,16 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 	}, nil))
 }
 
-// ErasedAt returns when an owner was erased.
-func (s *Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err error) {
-	m, err := s.ready(ctx)
-	if err != nil {
-		return at, err
-	}
-	err = s.pool.QueryRow(ctx, m.statement("tombstone"), archive.Tombstone(owner)).Scan(&at)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	return at.UTC(), s.failed("look up whether an owner was erased", err)
+// ErasedAt returns when owners were erased.
+func (s *Store) ErasedAt(ctx context.Context, owners []string) (map[string]time.Time, error) {
+	hashed := archive.Tombstones(owners)
+	all := map[string]time.Time{}
+	_, err := collect(ctx, s, "tombstones", func(row pgx.CollectableRow) (struct{}, error) {
+		var hash string
+		var at time.Time
+		err := row.Scan(&hash, &at)
+		all[hashed[hash]] = at.UTC()
+		return struct{}{}, err
+	}, slices.Collect(maps.Keys(hashed)))
+	return all, err
 }

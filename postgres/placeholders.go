@@ -77,12 +77,13 @@ func (m *mapping) fill() {
 	}
 	n["updated_at"], n["observed_at_out"] = n["last_activity"], "NULL::timestamptz"
 	if m.observes() {
-		n["updated_at"], n["observed_at_out"] = sqlfile.Column(m.schema.UpdatedAt), m.madeAt(m.schema.UpdatedAt)
+		n["updated_at"], n["observed_at_out"] = sqlfile.Column(m.schema.UpdatedAt), m.usedBy(m.schema.UpdatedAt)
 	}
 	n["source_values"] = m.sourceValues()
 	n["last_activity_early"], n["last_activity_forever"] = m.early(), fixed(m.columnOr(m.schema.LastActivity, "timestamptz"), forever)
 	n["never_ends"] = neverEnds
 	n["last_activity_out"], n["created_at_out"] = m.lastActivity(), m.madeAt(m.schema.CreatedAt)
+	n["updated_by_out"], n["created_by_out"] = m.usedBy(m.schema.UpdatedAt), m.usedBy(m.schema.CreatedAt)
 	n["updated_at_out"], n["expires_at_out"], n["deactivated_at_out"] = m.madeAt(m.schema.UpdatedAt), m.expiresAt(), m.deactivatedAt()
 	n["kept_since"], n["bare_kept_since"] = m.keptSince("s."), m.keptSince("")
 	n["kept_since_out"], n["expired_exactly"] = m.exactly()

@@ -79,6 +79,22 @@ func (m *mapping) madeAtOf(c column, prefix string) string {
 	return fmt.Sprintf("(CASE WHEN %s >= %s AND %s < %s THEN %s END)", bare, fixed(c, firstUse), bare, fixed(c, forever), out)
 }
 
+// usedBy reads a time at which a session was used, at the latest: a date says the day only.
+func (m *mapping) usedBy(name string) string {
+	if name == "" {
+		return "NULL::timestamptz"
+	}
+	return m.usedByOf(m.columnOr(name, "timestamptz"), "s.")
+}
+
+func (m *mapping) usedByOf(c column, prefix string) string {
+	at := m.madeAtOf(c, prefix)
+	if c.base == "date" {
+		return "(" + at + " + interval '1 day')"
+	}
+	return at
+}
+
 // expiresAt reads the expiry; NULL when it never comes.
 func (m *mapping) expiresAt() string {
 	c := m.columnOr(m.schema.ExpiresAt, "timestamptz")

@@ -243,3 +243,25 @@ func TestATimeZoneIsANameThatTheServerKnowsInItsSpelling(t *testing.T) {
 		}
 	}
 }
+
+// A date says the day only: the session may have been used until its end.
+func TestTheBackfillReadsADateAsItsEnd(t *testing.T) {
+	t.Parallel()
+	const used, before = "(now() AT TIME ZONE 'UTC')::date - 1", "(now() AT TIME ZONE 'UTC')::date - 9"
+	for name, c := range map[string]struct{ sql, day string }{
+		"the update":   {"CREATE TABLE sessions (id int PRIMARY KEY, updated_at date); INSERT INTO sessions VALUES (1, " + used + ")", "updated_at"},
+		"the creation": {"CREATE TABLE sessions (id int PRIMARY KEY, created_at date); INSERT INTO sessions VALUES (1, " + used + "); CREATE TABLE votes (session_id int REFERENCES sessions)", "created_at"},
+		"an activity": {"CREATE TABLE sessions (id int PRIMARY KEY, created_at date); INSERT INTO sessions VALUES (1, " + before + ");" +
+			"CREATE TABLE votes (session_id int REFERENCES sessions, at date); INSERT INTO votes VALUES (1, " + used + ")", "(SELECT v.at FROM votes v)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, url, _ := shaped(t, c.sql, sessioncleanup.MigrateOptions{TimeZone: "UTC"})
+			migrate(t, store)
+			pool := connect(t, url)
+			if !value[bool](t, pool, "SELECT last_activity = ("+c.day+" + 1)::timestamp AT TIME ZONE 'UTC' FROM sessions") {
+				t.Errorf("the last activity is %s, want the end of %s", value[string](t, pool, "SELECT last_activity::text FROM sessions"), value[string](t, pool, "SELECT "+c.day+"::text FROM sessions"))
+			}
+		})
+	}
+}

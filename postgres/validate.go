@@ -23,96 +23,19 @@ func (s *Store) Validate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var wrong []error
-	report := func(format string, args ...any) {
-		wrong = append(wrong, fmt.Errorf("%w: %s", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
-	}
-	if set.complete < adoption {
-		report("the last migration did not finish, or an older version made it")
-	}
-	if now, err := follow(ctx, s.pool, set.schema, set.places); err == nil && now.Table != set.schema.Table {
-		report("table %s is now %s", set.schema.Table, now.Table)
-	}
-	fresh, err := unfollowed(ctx, s.pool, set.schema, set.places)
-	if err != nil {
-		return err
-	}
-	for _, src := range fresh {
-		report("%s", adopt.NotFollowed(src.Table))
-	}
-	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
-		wrong = append(wrong, err)
-	}
-	if err := checkHeirs(ctx, s.pool, m.table); err != nil {
-		if !errors.Is(err, sessioncleanup.ErrInvalid) {
+	v := &validation{Store: s, m: m, set: set}
+	for _, check := range []func(context.Context) error{v.checkTables, v.checkOwners, v.checkObjects} {
+		if err := check(ctx); err != nil {
 			return err
 		}
-		wrong = append(wrong, err)
 	}
 	replicated := s.checkReplicated(ctx, m)
 	if replicated != nil && !errors.Is(replicated, sessioncleanup.ErrInvalid) {
 		return replicated
 	}
-	if retyped, err := m.retyped(ctx, s.pool); err != nil {
-		return err
-	} else if retyped {
-		report("the type of column %s of table %s was altered", m.schema.ID, m.table.path())
-	}
-	if err := checkWriters(ctx, s.pool, m.space); err != nil {
-		wrong = append(wrong, err)
-	}
-	if relations, err := leaked(ctx, s.pool, m.space); err != nil {
-		return err
-	} else if len(relations) > 0 {
-		report("others than the owner may use %s", strings.Join(relations, ", "))
-	}
-	owner, err := s.pool.ownerOf(ctx, m.own("settings"))
-	if err != nil {
-		return err
-	}
-	if owner != m.table.owner {
-		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
-	} else if err := s.checkBranches(ctx, m, report); err != nil { // with the rights of the owner
-		return err
-	}
-	if behind, err := m.behind(ctx, s.pool); err != nil && !hasCode(err, codeNoPrivilege) { // a cleaner's run finds out
-		return err
-	} else if behind != "" {
-		report("the numbers of %s would begin again", behind)
-	}
-	if there, err := m.classed(ctx, s.pool); err != nil {
-		return err
-	} else if !there {
-		report("the column %s of table %s is missing", classColumn, m.table.path())
-	}
-	missing, err := s.missingObjects(ctx, m, set.added)
-	if err != nil {
-		return err
-	}
-	for _, what := range missing {
-		report("%s", what)
-	}
-	beside, err := conflicts(ctx, s.pool, m)
-	if err != nil {
-		return err
-	}
-	for _, c := range beside {
-		if c.Kind == "trigger" {
-			s.cfg.Logger.WarnContext(ctx, "the "+c.Words+" writes "+m.schema.LastActivity+" too: statements wait for that; run migrate --replace to remove it")
-			continue
-		}
-		report("there is a %s that this library did not make: calls may reach the wrong one; drop it, or migrate with --replace", c.Words)
-	}
-	if err := s.checkRowSecurity(ctx, m); err != nil {
-		wrong = append(wrong, err)
-	}
-	if len(wrong) == 0 { // else the table may lack what they are counted by
-		c, err := s.counts(ctx, m, sessioncleanup.CountsQuery{})
-		if err != nil {
+	if len(v.wrong) == 0 { // else the table may lack what they are counted by
+		if err := v.warnOfNeverDue(ctx); err != nil {
 			return err
-		}
-		if warning := adopt.NeverDue(c.NeverDue, m.untracked, m.schema.LastActivity); warning != "" {
-			s.cfg.Logger.WarnContext(ctx, warning)
 		}
 	}
 	s.warnOfNames(ctx, m)
@@ -120,12 +43,128 @@ func (s *Store) Validate(ctx context.Context) error {
 		s.cfg.Logger.WarnContext(ctx, untrackedWarning(m))
 	}
 	if !s.cfg.Schema.IsZero() && s.differs(ctx, m) {
-		report("the configured schema is not the one that was adopted")
+		v.report("the configured schema is not the one that was adopted")
 	}
-	if len(wrong) > 0 {
-		wrong = []error{fmt.Errorf("%w; run migrate", errors.Join(wrong...))}
+	if len(v.wrong) > 0 {
+		v.wrong = []error{fmt.Errorf("%w; run migrate", errors.Join(v.wrong...))}
 	}
-	return errors.Join(append(wrong, replicated)...)
+	return errors.Join(append(v.wrong, replicated)...)
+}
+
+// validation collects what is wrong with an adoption. Its checks return errors only when they cannot tell.
+type validation struct {
+	*Store
+	m     *mapping
+	set   settings
+	wrong []error
+}
+
+func (v *validation) report(format string, args ...any) {
+	v.wrong = append(v.wrong, fmt.Errorf("%w: %s", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
+}
+
+// checkTables compares the application's tables with those that were adopted.
+func (v *validation) checkTables(ctx context.Context) error {
+	m, set := v.m, v.set
+	if set.complete < adoption {
+		v.report("the last migration did not finish, or an older version made it")
+	}
+	if now, err := follow(ctx, v.pool, set.schema, set.places); err == nil && now.Table != set.schema.Table {
+		v.report("table %s is now %s", set.schema.Table, now.Table)
+	}
+	fresh, err := unfollowed(ctx, v.pool, set.schema, set.places)
+	if err != nil {
+		return err
+	}
+	for _, src := range fresh {
+		v.report("%s", adopt.NotFollowed(src.Table))
+	}
+	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
+		v.wrong = append(v.wrong, err)
+	}
+	if err := checkHeirs(ctx, v.pool, m.table); err != nil {
+		if !errors.Is(err, sessioncleanup.ErrInvalid) {
+			return err
+		}
+		v.wrong = append(v.wrong, err)
+	}
+	if retyped, err := m.retyped(ctx, v.pool); err != nil {
+		return err
+	} else if retyped {
+		v.report("the type of column %s of table %s was altered", m.schema.ID, m.table.path())
+	}
+	if there, err := m.classed(ctx, v.pool); err != nil {
+		return err
+	} else if !there {
+		v.report("the column %s of table %s is missing", classColumn, m.table.path())
+	}
+	return nil
+}
+
+// checkOwners looks for tables and functions that have a wrong owner, or that others may use.
+func (v *validation) checkOwners(ctx context.Context) error {
+	m := v.m
+	if err := checkWriters(ctx, v.pool, m.space); err != nil {
+		v.wrong = append(v.wrong, err)
+	}
+	if relations, err := leaked(ctx, v.pool, m.space); err != nil {
+		return err
+	} else if len(relations) > 0 {
+		v.report("others than the owner may use %s", strings.Join(relations, ", "))
+	}
+	owner, err := v.pool.ownerOf(ctx, m.own("settings"))
+	if err != nil {
+		return err
+	}
+	if owner != m.table.owner {
+		v.report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
+	} else if err := v.checkBranches(ctx, m, v.report); err != nil { // with the rights of the owner
+		return err
+	}
+	if err := v.checkRowSecurity(ctx, m); err != nil {
+		v.wrong = append(v.wrong, err)
+	}
+	return nil
+}
+
+// checkObjects compares what Migrate added with what there is, and looks for objects with the same names.
+func (v *validation) checkObjects(ctx context.Context) error {
+	m := v.m
+	if behind, err := m.behind(ctx, v.pool); err != nil && !hasCode(err, codeNoPrivilege) { // a cleaner's run finds out
+		return err
+	} else if behind != "" {
+		v.report("the numbers of %s would begin again", behind)
+	}
+	missing, err := v.missingObjects(ctx, m, v.set.added)
+	if err != nil {
+		return err
+	}
+	for _, what := range missing {
+		v.report("%s", what)
+	}
+	beside, err := conflicts(ctx, v.pool, m)
+	if err != nil {
+		return err
+	}
+	for _, c := range beside {
+		if c.Kind == "trigger" {
+			v.cfg.Logger.WarnContext(ctx, "the "+c.Words+" writes "+m.schema.LastActivity+" too: statements wait for that; run migrate --replace to remove it")
+			continue
+		}
+		v.report("there is a %s that this library did not make: calls may reach the wrong one; drop it, or migrate with --replace", c.Words)
+	}
+	return nil
+}
+
+func (v *validation) warnOfNeverDue(ctx context.Context) error {
+	c, err := v.counts(ctx, v.m, sessioncleanup.CountsQuery{})
+	if err != nil {
+		return err
+	}
+	if warning := adopt.NeverDue(c.NeverDue, v.m.untracked, v.m.schema.LastActivity); warning != "" {
+		v.cfg.Logger.WarnContext(ctx, warning)
+	}
+	return nil
 }
 
 // missingObjects looks for what Migrate added, and says in words what is missing.

@@ -122,13 +122,18 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (nex
 	})
 }
 
+// atTheLatest is the end of the day where a column has a date only: a session may have been used until then.
+func atTheLatest(column, time string) string {
+	return filled("at_the_latest", sqlfile.Names{"value": column, "time": time})
+}
+
 // known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
 // does; by its activity alone, NULL where there is none; and the condition that it is known although the session's last
 // activity and creation do not say it. A time that cannot be read may be now, where no last activity says otherwise.
 func (l *layout) known() (best, newest, outdone string) {
 	var activity, all []string
 	if l.observes() {
-		activity = append(activity, l.names["updated_at_time"])
+		activity = append(activity, atTheLatest(l.names["updated_at"], l.names["updated_at_time"]))
 	}
 	for _, source := range l.schema.Sources {
 		table := sqlfile.Column(source.Table)
@@ -139,15 +144,16 @@ func (l *layout) known() (best, newest, outdone string) {
 		if source.At != "" {
 			at = table + "." + sqlfile.Column(source.At)
 		}
+		read := atTheLatest(at, readTime(formText, at))
 		switch {
 		case slices.Contains(l.adopted.Gaps, source): // a row without a time that can be read may be of now
-			unnoticed := newest(filled("time_or_now", sqlfile.Names{"time": readTime(formText, at)}))
+			unnoticed := newest(filled("time_or_now", sqlfile.Names{"time": read}))
 			activity, all = append(activity, unnoticed), append(all, unnoticed)
 		case source.At == "":
 		case l.adopted.Filled:
-			all = append(all, newest(timeOrUnreadable(at)))
+			all = append(all, newest(atTheLatest(at, timeOrUnreadable(at))))
 		default:
-			activity, all = append(activity, newest(readTime(formText, at))), append(all, newest(timeOrUnreadable(at)))
+			activity, all = append(activity, newest(read)), append(all, newest(atTheLatest(at, timeOrUnreadable(at))))
 		}
 	}
 	times := func(name string, expressions ...string) string {
@@ -158,8 +164,8 @@ func (l *layout) known() (best, newest, outdone string) {
 		return l.sql(name, sqlfile.Names{"known_times": known})
 	}
 	if l.schema.UpdatedAt != "" {
-		all = append(all, timeOrUnreadable(l.names["updated_at"]))
+		all = append(all, atTheLatest(l.names["updated_at"], timeOrUnreadable(l.names["updated_at"])))
 	}
-	all = append(all, l.names["created_at_time"])
+	all = append(all, atTheLatest(l.names["created_at"], l.names["created_at_time"]))
 	return times("best_known", all...), times("newest_known", activity...), times("outdone", all...)
 }

@@ -20,6 +20,7 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 		return nil, err
 	}
 	a := &archiving{conn: w.conn}
+	var entries []sessioncleanup.Archived
 	reached := append(w.archival.names(), w.archival.sessions.name, tagsTable)
 	for i, c := range copies {
 		entry := c.Archived
@@ -31,12 +32,10 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 			}
 			a.keep(entry.ID, r.Number, r.Table, r.Unlinked, string(r.Row))
 		}
-		if err := a.flush(ctx); err != nil {
-			return nil, err
-		}
-		if err := w.insertArchived(ctx, entry); err != nil {
-			return nil, err
-		}
+		entries = append(entries, entry)
 	}
-	return ids, nil
+	if err := a.flush(ctx); err != nil {
+		return nil, err
+	}
+	return ids, w.insertArchived(ctx, entries...)
 }

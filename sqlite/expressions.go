@@ -57,7 +57,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 		"deactivated_at_read":    readTime(a.DeactivatedAt, column(s.DeactivatedAt)),
 	}
 	for name, c := range map[string]string{
-		"id": s.ID, "owner": s.Owner, "active": s.Active, "auto_cleanup": s.AutoCleanup, "updated_at": s.UpdatedAt,
+		"id": s.ID, "owner": s.Owner, "active": s.Active, "auto_cleanup": s.AutoCleanup, "created_at": s.CreatedAt, "updated_at": s.UpdatedAt,
 		"last_activity": s.LastActivity, "expires_at": s.ExpiresAt, "deactivated_at": s.DeactivatedAt,
 	} {
 		n[name], n[name+"_column"] = column(c), sqlfile.Column(c)

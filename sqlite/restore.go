@@ -12,9 +12,10 @@ import (
 type restoration struct {
 	*conn
 	sqlstore.Restoration
-	catalog *catalog
-	tables  map[string]*restoredTable
-	written []restoredRow
+	catalog  *catalog
+	tables   map[string]*restoredTable
+	written  []restoredRow
+	unlinked []sessioncleanup.Archived // entries that have rows to be linked again
 }
 
 // restoredTable is a table of which rows are restored.
@@ -45,8 +46,10 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (o
 		if w.catalog, err = readCatalog(ctx, c); err != nil {
 			return err
 		}
-		out, err = w.Restore(ctx, r, w.insertCopies, w.putBack)
-		return err
+		return c.preparing(func() error {
+			out, err = w.Restore(ctx, r, w.insertCopies, w.putBack)
+			return err
+		})
 	})
 	return archive.Restored(out, err)
 }
@@ -59,11 +62,14 @@ func (w *restoration) putBack(ctx context.Context, entries []sessioncleanup.Arch
 	if err := w.assignNewIDs(ctx, entries, renewed); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, sessioncleanup.Archived, sessioncleanup.ArchivedRow) error{w.insert, w.relink} {
-		for _, e := range entries {
-			if err := w.eachRow(ctx, e, step); err != nil {
-				return err
-			}
+	for _, e := range entries {
+		if err := w.eachRow(ctx, e, w.insert); err != nil {
+			return err
+		}
+	}
+	for _, e := range w.unlinked {
+		if err := w.eachRow(ctx, e, w.relink); err != nil {
+			return err
 		}
 	}
 	for _, row := range w.written {
@@ -80,7 +86,7 @@ func (w *restoration) eachRow(ctx context.Context, e sessioncleanup.Archived,
 ) error {
 	for after := 0; ; {
 		rows, err := w.archivedRows(ctx, e.ID, after, archivedPage)
-		if err != nil || len(rows) == 0 {
+		if err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -88,6 +94,9 @@ func (w *restoration) eachRow(ctx context.Context, e sessioncleanup.Archived,
 				return err
 			}
 			after = row.Number
+		}
+		if len(rows) < archivedPage {
+			return nil
 		}
 	}
 }

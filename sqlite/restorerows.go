@@ -61,6 +61,9 @@ func keyParam(i int) string { return fmt.Sprint("key", i) }
 // insert inserts a row that was deleted.
 func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
 	if row.Unlinked {
+		if n := len(w.unlinked); n == 0 || w.unlinked[n-1].ID != e.ID {
+			w.unlinked = append(w.unlinked, e)
+		}
 		return nil
 	}
 	if row.Table == tagsTable {

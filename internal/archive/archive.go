@@ -3,6 +3,7 @@ package archive
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -13,6 +14,15 @@ import (
 func Tombstone(owner string) []byte {
 	sum := sha256.Sum256([]byte(owner))
 	return sum[:]
+}
+
+// Tombstones are those of some owners, in hexadecimal digits, with the IDs of the owners.
+func Tombstones(owners []string) map[string]string {
+	all := map[string]string{}
+	for _, owner := range owners {
+		all[hex.EncodeToString(Tombstone(owner))] = owner
+	}
+	return all
 }
 
 // Distinct are IDs of entries, sorted, each once.

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -79,13 +81,21 @@ func (s Store) Tombstone(ctx context.Context, owner string) error {
 	})
 }
 
-// ErasedAt is when an owner was erased.
-func (s Store) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
-	return Answer(ctx, s.b.Reading, func(c Conn) (at time.Time, err error) {
-		err = row(ctx, c, c.SQL("tombstone", nil), Params{"owner": archive.Tombstone(owner)}, Time(&at))
-		if errors.Is(err, sql.ErrNoRows) {
-			err = nil
-		}
-		return at, err
+// ErasedAt is when owners were erased.
+func (s Store) ErasedAt(ctx context.Context, owners []string) (map[string]time.Time, error) {
+	hashed := archive.Tombstones(owners)
+	asked, err := json.Marshal(slices.AppendSeq([]string{}, maps.Keys(hashed)))
+	if err != nil {
+		return nil, err
+	}
+	return Answer(ctx, s.b.Reading, func(c Conn) (map[string]time.Time, error) {
+		all := map[string]time.Time{}
+		return all, c.Query(ctx, c.SQL("tombstones", nil), Params{"owners": string(asked)}, func(rows *sql.Rows) error {
+			var hash string
+			var at time.Time
+			err := rows.Scan(&hash, Time(&at))
+			all[hashed[hash]] = at
+			return err
+		})
 	})
 }

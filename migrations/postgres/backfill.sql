@@ -26,7 +26,7 @@ CREATE TABLE "{backfill}" (session_id "{id_type}" PRIMARY KEY, at timestamptz);
 
 -- name: backfill_known
 -- When a session was last used, as far as the database shows: now, while there are rows that are not read.
-CASE WHEN "{unread}" THEN now() ELSE coalesce(least(greatest("{updated_at_out}", "{created_at_out}", b.at), now()), now()) END
+CASE WHEN "{unread}" THEN now() ELSE coalesce(least(greatest("{updated_by_out}", "{created_by_out}", b.at), now()), now()) END
 
 -- name: backfill_refill
 (s."{last_activity}" = "{refilled}"::"{last_activity_type}" AND "{backfill_known}" < "{last_activity_out}")

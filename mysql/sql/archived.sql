@@ -89,8 +89,10 @@ UPDATE sessioncleanup_archive SET held = :held WHERE id IN (:ids)
 -- name: put_tombstone
 REPLACE INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, :now)
 
--- name: tombstone
-SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner
+-- name: tombstones
+SELECT LOWER(HEX(t.owner)), t.erased_at
+  FROM JSON_TABLE(:owners, '$[*]' COLUMNS (hash CHAR(64) CHARACTER SET ascii PATH '$')) AS o
+  JOIN sessioncleanup_tombstones AS t ON t.owner = UNHEX(o.hash)
 
 -- name: forget_archived_rows
 DELETE FROM sessioncleanup_archive_rows WHERE entry IN (:ids)

@@ -189,15 +189,20 @@ UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timesta
 
 -- name: insert_archived
 INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags, "table", columns, texts)
-SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint, coalesce($10::text[], '{}'), $11::text,
-       ARRAY(SELECT o.key FROM json_each_text($12::json) WITH ORDINALITY o ORDER BY o.ordinality),
-       ARRAY(SELECT o.value FROM json_each_text($12::json) WITH ORDINALITY o ORDER BY o.ordinality)
+SELECT e.session_id, coalesce(e.owner_id, ''), coalesce(e.name, ''), e.archived_at, e.actor, coalesce(e.reason, ''), coalesce(e.run_id, ''), e.rows, e.bytes,
+       coalesce(e.tags, '{}'), e."table",
+       ARRAY(SELECT o.key FROM json_each_text(n.entry -> 'row') WITH ORDINALITY o ORDER BY o.ordinality),
+       ARRAY(SELECT o.value FROM json_each_text(n.entry -> 'row') WITH ORDINALITY o ORDER BY o.ordinality)
+  FROM json_array_elements($1::text::json) WITH ORDINALITY n (entry, place)
+ CROSS JOIN LATERAL json_to_record(n.entry) e (
+       session_id text, owner_id text, name text, archived_at timestamptz, actor text, reason text, run_id text, rows integer, bytes bigint, tags text[], "table" text)
+ ORDER BY n.place
 RETURNING id;
 
 -- name: insert_archived_rows
 INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, key_count, columns, rows)
-SELECT $1::bigint, r.number, 1, r.name, r.unlinked, k.count, k.names || v.names, k.texts || v.texts
-  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::json[]) r (number, name, unlinked, row)
+SELECT r.entry, r.number, 1, r.name, r.unlinked, k.count, k.names || v.names, k.texts || v.texts
+  FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::json[]) r (entry, number, name, unlinked, row)
  CROSS JOIN LATERAL (SELECT count(*) AS count, coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
                        FROM json_each_text(CASE WHEN r.unlinked THEN r.row -> 'key' ELSE '{}' END) o) k
  CROSS JOIN LATERAL (SELECT coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
@@ -229,8 +234,8 @@ DELETE FROM "{archive}" a WHERE a.id = ANY ($1::bigint[]);
 INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc('milliseconds', clock_timestamp()))
     ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at;
 
--- name: tombstone
-SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
+-- name: tombstones
+SELECT encode(t.owner, 'hex'), t.erased_at FROM "{tombstones}" t WHERE t.owner = ANY (ARRAY(SELECT decode(o.hash, 'hex') FROM unnest($1::text[]) o (hash)));
 
 -- name: copied_elsewhere
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text

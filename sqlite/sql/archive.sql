@@ -148,8 +148,8 @@ UPDATE sessioncleanup_archive SET held = :held WHERE id IN (SELECT value FROM js
 INSERT INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, :now)
     ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at
 
--- name: tombstone
-SELECT coalesce((SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner), '')
+-- name: tombstones
+SELECT lower(hex(owner)), erased_at FROM sessioncleanup_tombstones WHERE owner IN (SELECT unhex(value) FROM json_each(:owners))
 
 -- name: forget_archived_rows
 DELETE FROM sessioncleanup_archive_rows WHERE entry IN (SELECT value FROM json_each(:ids))

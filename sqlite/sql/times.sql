@@ -21,6 +21,9 @@ CASE WHEN "{value}" GLOB '[1-9]*-*' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}")
 -- name: time_or_unreadable
 coalesce("{time}",CASE WHEN "{stands}" THEN '9000-01-01 00:00:00.000' END)
 
+-- name: at_the_latest
+CASE WHEN "{value}" GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}",'+1 day') ELSE "{time}" END
+
 -- name: last_activity_at
 -- Instead of none, and of one before 1971, the creation counts, however early it is. Sessions of which nothing is known, those
 -- used at the end of time and those of which the value cannot be read are never due. That is year 9000, so that what is added

@@ -86,18 +86,28 @@ func archivePurgesEntries(f *fixture) {
 
 func archiveTombstones(f *fixture) {
 	f.archives()
-	erasedAt := func(owner string) time.Time {
-		return must(f.archiver().ErasedAt(f.ctx, owner))(f, "ErasedAt %s", owner)
+	erasedAt := func(owners ...int) map[string]time.Time {
+		var ids []string
+		for _, n := range owners {
+			ids = append(ids, f.owner(n))
+		}
+		return must(f.archiver().ErasedAt(f.ctx, ids))(f, "ErasedAt %s", ids)
 	}
-	if at := erasedAt(f.owner(1)); !at.IsZero() {
-		f.Errorf("an owner was erased at %v before it was", at)
+	if at := erasedAt(1, 2); len(at) > 0 {
+		f.Errorf("owners were erased at %v before they were", at)
 	}
 	before := f.clock()
 	for range 2 {
 		f.must(f.archiver().Tombstone(f.ctx, f.owner(1)), "Tombstone")
 	}
-	f.expectClock("ErasedAt", erasedAt(f.owner(1)), before)
-	if at := erasedAt(f.owner(2)); !at.IsZero() {
-		f.Errorf("another owner was erased at %v", at)
+	f.must(f.archiver().Tombstone(f.ctx, f.owner(3)), "Tombstone")
+	found := erasedAt(2, 1, 3)
+	f.expectClock("ErasedAt", found[f.owner(1)], before)
+	f.expectClock("ErasedAt", found[f.owner(3)], before)
+	if at, wrong := found[f.owner(2)]; wrong || len(found) != 2 {
+		f.Errorf("another owner was erased at %v; all that were: %v", at, found)
+	}
+	if none := erasedAt(); len(none) > 0 {
+		f.Errorf("of no owners some were erased: %v", none)
 	}
 }

@@ -16,7 +16,7 @@ type careless struct {
 	purge    func(context.Context, sessioncleanup.Batch, time.Time) (sessioncleanup.BatchResult, error)
 	hold     func(context.Context, sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error)
 	entries  func(context.Context, sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error)
-	erasedAt func(context.Context, string) (time.Time, error)
+	erasedAt func(context.Context, []string) (map[string]time.Time, error)
 	forgets  int64 // bytes, in the size
 }
 
@@ -28,8 +28,8 @@ func (c *careless) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeReque
 	return c.entries(ctx, r)
 }
 
-func (c *careless) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
-	return c.erasedAt(ctx, owner)
+func (c *careless) ErasedAt(ctx context.Context, owners []string) (map[string]time.Time, error) {
+	return c.erasedAt(ctx, owners)
 }
 
 func (c *careless) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {

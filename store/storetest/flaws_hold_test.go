@@ -75,10 +75,21 @@ func holdFlaws() []flaw {
 			}
 		}), []func(*fixture){archivePurgesEntries}},
 		{"forgets who was erased", archives(func(c *careless, _ *broken) {
-			c.erasedAt = func(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+			c.erasedAt = func(context.Context, []string) (map[string]time.Time, error) { return nil, nil }
 		}), []func(*fixture){archiveTombstones}},
 		{"takes every owner for erased", archives(func(c *careless, _ *broken) {
-			c.erasedAt = func(context.Context, string) (time.Time, error) { return time.Now(), nil }
+			c.erasedAt = func(_ context.Context, owners []string) (map[string]time.Time, error) {
+				all := map[string]time.Time{}
+				for _, owner := range owners {
+					all[owner] = time.Now()
+				}
+				return all, nil
+			}
+		}), []func(*fixture){archiveTombstones}},
+		{"looks up the first of several erased owners only", archives(func(c *careless, _ *broken) {
+			c.erasedAt = func(ctx context.Context, owners []string) (map[string]time.Time, error) {
+				return c.Archiver.ErasedAt(ctx, owners[:min(1, len(owners))])
+			}
 		}), []func(*fixture){archiveTombstones}},
 	}
 }

@@ -18,6 +18,8 @@ const (
 	backfillLeast   = 20
 	backfillHeld    = 50 * time.Millisecond // for which a batch may lock its rows
 	backfillRetries = 20
+	// adoptionPatience is how much older than its activity the last activity may be that the application itself kept.
+	adoptionPatience = time.Hour
 )
 
 // backfill fills in the columns of the lifecycle of sessions that were there before, some at a time: as many as take a moment. Later
@@ -27,13 +29,18 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 	all, activity := l.knownTimes(catalog)
 	names := sqlfile.Names{
 		"known_times": all, "activity_times": activity, "auto_cleanup_default": autoCleanupDefault(set.policy), "mark_inactive": truth(set.adopted.MarkInactive), "behind": "TRUE",
-		"lags": "FALSE", "revived": "FALSE", "appeared": "TRUE",
+		"revived": "FALSE", "appeared": "TRUE",
 	}
 	names["newest_known"] = l.sql("newest_known", names)
+	patience := adoptionPatience
+	if set.adopted.CatchUp {
+		patience = set.policy.TouchInterval
+	}
+	names["patience"] = fmt.Sprintf("%.6f", patience.Seconds())
+	names["lags"] = l.sql("lags", names)
 	if set.adopted.CatchUp {
 		s.log.InfoContext(ctx, sqlstore.CatchingUp)
-		names["touch_interval"] = fmt.Sprintf("%.6f", set.policy.TouchInterval.Seconds())
-		names["lags"], names["revived"] = l.sql("lags", names), l.sql("revived_unnoticed", names)
+		names["revived"] = l.sql("revived_unnoticed", names)
 		if set.adopted.Filled {
 			names["appeared"] = l.sql("appeared_unnoticed", nil)
 		}

@@ -152,8 +152,9 @@ UPDATE "{sessions}" AS t
 NULLIF(LEAST(UTC_TIMESTAMP(6), GREATEST(TIMESTAMP'1971-01-01 00:00:00', TIMESTAMP'1971-01-01 00:00:00'"{activity_times}")), TIMESTAMP'1971-01-01 00:00:00')
 
 -- name: lags
--- The rows that no trigger noticed show a later use, by more than runs allow for anyway.
-COALESCE("{newest_known}" > "{last_activity}" + INTERVAL "{touch_interval}" SECOND, FALSE)
+-- The rows show a later use: when the table is adopted, by more than an hour; later, when no trigger noticed them, by more than runs
+-- allow for anyway.
+COALESCE("{newest_known}" > "{last_activity}" + INTERVAL "{patience}" SECOND, FALSE)
 
 -- name: revived_unnoticed
 -- Made active again while no trigger noticed it, at an unknown time.

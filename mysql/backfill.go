@@ -78,6 +78,9 @@ func (l *layout) knownTimes(catalog *catalog) (all, activity string) {
 	updated := catalog.atTheLatest(l.schema.Table, l.schema.UpdatedAt, l.names["updated_at"])
 	add(&all, catalog.atTheLatest(l.schema.Table, l.schema.CreatedAt, l.names["created_at"]))
 	add(&all, updated)
+	if l.adopted.LostActivity {
+		add(&all, "UTC_TIMESTAMP(6)")
+	}
 	if len(l.schema.Sources) == 0 {
 		add(&activity, updated)
 	}

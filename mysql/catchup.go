@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
 // This file is about activity that no trigger noticed: a table that is rebuilt has lost its triggers. The Migrate that makes them
@@ -31,6 +32,10 @@ func (p *plan) planCatchUp(reread bool) {
 		}
 	}
 	a.Gaps, a.CatchUp = gaps, a.CatchUp || reread || len(gone) > 0 || !a.Filled
+	for _, column := range p.missing { // a tool rebuilt the table without them
+		p.warnings = append(slices.Clip(p.warnings), adopt.Loss(p.want.schema.Table, column))
+		a.LostActivity = a.LostActivity || column.Field == "last_activity"
+	}
 }
 
 // noteCatchUp stores that in settings that were noted before, so that runs fail from then on. With another schema than before, runs go

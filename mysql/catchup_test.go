@@ -3,6 +3,7 @@ package mysql_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -42,20 +43,19 @@ func TestMigrateFillsInTheActivityThatNoTriggerNoticed(t *testing.T) {
 		tables, use string
 		reread      bool
 	}{
-		"triggers were dropped":                       {tables: timedVotes, use: dropOfVotes + newVote + oldVote},
-		"one trigger was dropped":                     {tables: timedVotes, use: "DROP TRIGGER sessioncleanup_votes_session_id_inserted;" + newVote + oldVote + "DELETE FROM sessioncleanup_touches"},
-		"the other trigger was dropped":               {tables: timedVotes + oldVote, use: "DROP TRIGGER sessioncleanup_votes_session_id_updated; UPDATE votes SET session_id = 1, created_at = UTC_TIMESTAMP()"},
-		"the table was rebuilt":                       {tables: timedVotes + oldVote, use: rebuiltVotes + newVote},
-		"the table was dropped and made again":        {tables: timedVotes, use: "DROP TABLE votes;" + timedVotes + newVote},
-		"rows have no time":                           {tables: untimedVotes, use: dropOfVotes + newVote},
-		"a row has no time":                           {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes (session_id, created_at) VALUES (1, NULL)"},
-		"a row has the zero date":                     {tables: timedVotes + oldVote, use: dropOfVotes + "SET sql_mode = ''; INSERT INTO votes (session_id, created_at) VALUES (1, '0000-00-00')"},
-		"a table was made later":                      {use: timedVotes + newVote + oldVote},
-		"it was made active meanwhile":                {tables: timedVotes, use: "UPDATE sessions SET active = FALSE; DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET active = TRUE WHERE id = 1"},
-		"its own row was changed":                     {use: "DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET updated_at = UTC_TIMESTAMP() WHERE id = 1"},
-		"the sessions were rebuilt":                   {use: rebuiltRooms + "UPDATE sessions SET updated_at = UTC_TIMESTAMP() WHERE id = 1"},
-		"the sessions lost our columns and votes too": {tables: untimedVotes, use: forgetfulRoom + dropOfVotes + newVote},
-		"triggers were off for some time":             {tables: timedVotes, use: "SET @sessioncleanup_own = 1;" + newVote + oldVote, reread: true},
+		"triggers were dropped":                {tables: timedVotes, use: dropOfVotes + newVote + oldVote},
+		"one trigger was dropped":              {tables: timedVotes, use: "DROP TRIGGER sessioncleanup_votes_session_id_inserted;" + newVote + oldVote + "DELETE FROM sessioncleanup_touches"},
+		"the other trigger was dropped":        {tables: timedVotes + oldVote, use: "DROP TRIGGER sessioncleanup_votes_session_id_updated; UPDATE votes SET session_id = 1, created_at = UTC_TIMESTAMP()"},
+		"the table was rebuilt":                {tables: timedVotes + oldVote, use: rebuiltVotes + newVote},
+		"the table was dropped and made again": {tables: timedVotes, use: "DROP TABLE votes;" + timedVotes + newVote},
+		"rows have no time":                    {tables: untimedVotes, use: dropOfVotes + newVote},
+		"a row has no time":                    {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes (session_id, created_at) VALUES (1, NULL)"},
+		"a row has the zero date":              {tables: timedVotes + oldVote, use: dropOfVotes + "SET sql_mode = ''; INSERT INTO votes (session_id, created_at) VALUES (1, '0000-00-00')"},
+		"a table was made later":               {use: timedVotes + newVote + oldVote},
+		"it was made active meanwhile":         {tables: timedVotes, use: "UPDATE sessions SET active = FALSE; DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET active = TRUE WHERE id = 1"},
+		"its own row was changed":              {use: "DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET updated_at = UTC_TIMESTAMP() WHERE id = 1"},
+		"the sessions were rebuilt":            {use: rebuiltRooms + "UPDATE sessions SET updated_at = UTC_TIMESTAMP() WHERE id = 1"},
+		"triggers were off for some time":      {tables: timedVotes, use: "SET @sessioncleanup_own = 1;" + newVote + oldVote, reread: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -82,6 +82,28 @@ func TestMigrateFillsInTheActivityThatNoTriggerNoticed(t *testing.T) {
 				t.Errorf("the next migration changed something:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Tools that rebuild a table leave out the columns that they do not know. No time that is left shows a use that Touch recorded.
+func TestSessionsThatLostTheirLastActivityCountAsUsedNow(t *testing.T) {
+	t.Parallel()
+	store, d := adopted(t, idleSessions+timedVotes+oldVote)
+	if _, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"1"}}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, d.DB, forgetfulRoom)
+	var log strings.Builder
+	if err := open(t, d, mysql.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	if active := activeAfterARun(t, store, d); active != "1 2" {
+		t.Errorf("sessions %q are active after a run, want both: 1 was used, and nothing says when 2 was", active)
+	}
+	for _, want := range []string{"has lost the column last_activity with its values: all sessions count as used now", "has lost the column auto_cleanup", "Protect them again"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("migrate does not say %q:\n%s", want, log.String())
+		}
 	}
 }
 

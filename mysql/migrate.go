@@ -79,6 +79,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return err
 		}
 		want.adopted.Filled, want.adopted.MarkInactive, want.adopted.Ready, want.adopted.CatchUp, want.adopted.Gaps = true, false, true, false, nil
+		want.adopted.LostActivity = false
 		if !plan.want.adopted.CatchUp && plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
@@ -222,7 +223,7 @@ func (m *migration) note(ctx context.Context, p plan) (settings, error) {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
-		noted.adopted.AddedColumns, noted.adopted.View = p.want.adopted.AddedColumns, p.want.adopted.View
+		noted.adopted.AddedColumns, noted.adopted.View, noted.adopted.LostActivity = p.want.adopted.AddedColumns, p.want.adopted.View, p.want.adopted.LostActivity
 		if same(p.want.schema, p.have.schema) { // it has lost what this Migrate makes again
 			noted.adopted.CatchUp, noted.adopted.Gaps = p.want.adopted.CatchUp, p.want.adopted.Gaps
 		}

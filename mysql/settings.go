@@ -47,6 +47,8 @@ type adopted struct {
 	sqlstore.TagColumns
 	// Gaps are the activity tables whose rows show what no trigger noticed.
 	Gaps []sessioncleanup.Source `json:"gaps,omitempty"`
+	// LostActivity says that the last activities were lost with their column: sessions without one count as used now.
+	LostActivity bool `json:"lost_activity,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 

@@ -45,15 +45,8 @@ func (p *plan) restored(sql ...string) []string {
 
 // warnOfLoss says what a table of sessions that was rebuilt without one of the lifecycle columns has lost with it.
 func (p *plan) warnOfLoss(c adopt.LifecycleColumn) {
-	effect := map[string]string{
-		"active":         "all sessions count as active",
-		"last_activity":  "all sessions count as used now",
-		"expires_at":     "no session expires",
-		"auto_cleanup":   "sessions that were protected by it are cleaned up like all others. Protect them again before the next run",
-		"deactivated_at": "the next run counts inactive sessions as deactivated at its time",
-	}[c.Field]
 	if p.adopted() {
-		p.warn("the table %s has lost the column %s with its values: %s", p.m.table.path(), c.Column, effect)
+		p.warn("%s", adopt.Loss(p.m.table.path(), c))
 	}
 }
 

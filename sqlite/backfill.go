@@ -43,7 +43,7 @@ func (s *Store) backfill(ctx context.Context) error {
 			if done = from == nil; err != nil || !done {
 				return err
 			}
-			set.adopted.Filled, set.adopted.MarkInactive, set.adopted.CatchUp, set.adopted.Gaps = true, false, false, nil
+			set.adopted.Filled, set.adopted.MarkInactive, set.adopted.CatchUp, set.adopted.Gaps, set.adopted.LostActivity = true, false, false, nil, false
 			return set.store(ctx, c)
 		})
 		if err != nil {
@@ -167,5 +167,9 @@ func (l *layout) known() (best, newest, outdone string) {
 		all = append(all, atTheLatest(l.names["updated_at"], timeOrUnreadable(l.names["updated_at"])))
 	}
 	all = append(all, atTheLatest(l.names["created_at"], l.names["created_at_time"]))
-	return times("best_known", all...), times("newest_known", activity...), times("outdone", all...)
+	newest, outdone = times("newest_known", activity...), times("outdone", all...)
+	if l.adopted.LostActivity {
+		all = append(all, ":now")
+	}
+	return times("best_known", all...), newest, outdone
 }

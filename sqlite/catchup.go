@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
@@ -28,6 +29,14 @@ func (p *plan) planCatchUp(earlier settings, reread bool) {
 		}
 	}
 	a.Gaps, a.CatchUp = gaps, a.CatchUp || reread || len(gone) > 0 || !a.Filled && !a.MarkInactive
+}
+
+// noteLoss warns of the lifecycle columns that a table of sessions has lost, because a tool rebuilt it without them.
+func (p *plan) noteLoss() {
+	for _, column := range p.missing {
+		p.warnings = append(slices.Clip(p.warnings), adopt.Loss(p.want.schema.Table, column))
+		p.want.adopted.LostActivity = p.want.adopted.LostActivity || column.Field == "last_activity"
+	}
 }
 
 // before is an activity table as an earlier Migrate knew it, unless it is new: it may have been renamed since.

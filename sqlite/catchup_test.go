@@ -43,21 +43,20 @@ func TestMigrateFillsInTheActivityThatNoTriggerNoticed(t *testing.T) {
 		tables, use string
 		reread      bool
 	}{
-		"triggers were dropped":                       {tables: timedVotes, use: dropOfVotes + "INSERT INTO votes (session_id) VALUES (1);" + oldVote},
-		"one trigger was dropped":                     {tables: timedVotes, use: "DROP TRIGGER sessioncleanup_votes_session_id_inserted; INSERT INTO votes (session_id) VALUES (1);" + oldVote},
-		"the other trigger was dropped":               {tables: timedVotes + oldVote, use: "DROP TRIGGER sessioncleanup_votes_session_id_updated; UPDATE votes SET session_id = 1, created_at = CURRENT_TIMESTAMP"},
-		"the table was rebuilt":                       {tables: timedVotes + oldVote, use: rebuiltVotes + "INSERT INTO votes (session_id) VALUES (1)"},
-		"the table was dropped and made again":        {tables: timedVotes, use: "DROP TABLE votes;" + timedVotes + "INSERT INTO votes (session_id) VALUES (1)"},
-		"rows have no time":                           {tables: untimedVotes, use: dropOfVotes + "INSERT INTO votes VALUES (1)"},
-		"a row has no time":                           {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes VALUES (1, NULL)"},
-		"the time of a row cannot be read":            {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes VALUES (1, 'just now')"},
-		"a table was made later":                      {use: timedVotes + "INSERT INTO votes (session_id) VALUES (1);" + oldVote},
-		"a table with an odd name was made later":     {use: `CREATE TABLE "vo tes" (session_id INTEGER NOT NULL REFERENCES sessions ON DELETE CASCADE, created_at DATETIME DEFAULT CURRENT_TIMESTAMP); INSERT INTO "vo tes" (session_id) VALUES (1)`},
-		"it was made active meanwhile":                {tables: timedVotes, use: "UPDATE sessions SET active = 0, deactivated_at = CURRENT_TIMESTAMP; DELETE FROM sessioncleanup_touches; DROP TRIGGER sessioncleanup_session_changed; UPDATE sessions SET active = 1 WHERE id = 1"},
-		"its own row was changed":                     {use: "DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = 1"},
-		"the sessions were rebuilt":                   {use: rebuiltRooms + "UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = 1"},
-		"the sessions lost our columns and votes too": {tables: untimedVotes, use: forgetfulRoom + dropOfVotes + "INSERT INTO votes VALUES (1)"},
-		"triggers were off for some time":             {tables: timedVotes, use: triggersOff + "INSERT INTO votes (session_id) VALUES (1);" + oldVote + triggersOn, reread: true},
+		"triggers were dropped":                   {tables: timedVotes, use: dropOfVotes + "INSERT INTO votes (session_id) VALUES (1);" + oldVote},
+		"one trigger was dropped":                 {tables: timedVotes, use: "DROP TRIGGER sessioncleanup_votes_session_id_inserted; INSERT INTO votes (session_id) VALUES (1);" + oldVote},
+		"the other trigger was dropped":           {tables: timedVotes + oldVote, use: "DROP TRIGGER sessioncleanup_votes_session_id_updated; UPDATE votes SET session_id = 1, created_at = CURRENT_TIMESTAMP"},
+		"the table was rebuilt":                   {tables: timedVotes + oldVote, use: rebuiltVotes + "INSERT INTO votes (session_id) VALUES (1)"},
+		"the table was dropped and made again":    {tables: timedVotes, use: "DROP TABLE votes;" + timedVotes + "INSERT INTO votes (session_id) VALUES (1)"},
+		"rows have no time":                       {tables: untimedVotes, use: dropOfVotes + "INSERT INTO votes VALUES (1)"},
+		"a row has no time":                       {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes VALUES (1, NULL)"},
+		"the time of a row cannot be read":        {tables: timedVotes + oldVote, use: dropOfVotes + "INSERT INTO votes VALUES (1, 'just now')"},
+		"a table was made later":                  {use: timedVotes + "INSERT INTO votes (session_id) VALUES (1);" + oldVote},
+		"a table with an odd name was made later": {use: `CREATE TABLE "vo tes" (session_id INTEGER NOT NULL REFERENCES sessions ON DELETE CASCADE, created_at DATETIME DEFAULT CURRENT_TIMESTAMP); INSERT INTO "vo tes" (session_id) VALUES (1)`},
+		"it was made active meanwhile":            {tables: timedVotes, use: "UPDATE sessions SET active = 0, deactivated_at = CURRENT_TIMESTAMP; DELETE FROM sessioncleanup_touches; DROP TRIGGER sessioncleanup_session_changed; UPDATE sessions SET active = 1 WHERE id = 1"},
+		"its own row was changed":                 {use: "DROP TRIGGER sessioncleanup_session_updated; UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = 1"},
+		"the sessions were rebuilt":               {use: rebuiltRooms + "UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = 1"},
+		"triggers were off for some time":         {tables: timedVotes, use: triggersOff + "INSERT INTO votes (session_id) VALUES (1);" + oldVote + triggersOn, reread: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,6 +88,29 @@ func TestSessionsThatNoTriggerSawAppearAreCleanedUp(t *testing.T) {
 	migrate(t, store)
 	if active := activeAfterARun(t, store, app); active != "2" {
 		t.Errorf("sessions %q are active after a run, want 2, which is protected", active)
+	}
+}
+
+// Tools that rebuild a table leave out the columns that they do not know. No time that is left shows a use that Touch recorded.
+func TestSessionsThatLostTheirLastActivityCountAsUsedNow(t *testing.T) {
+	t.Parallel()
+	path, app := newApp(t, idleSessions+timedVotes+oldVote)
+	app.SetMaxOpenConns(1)
+	store := open(t, path, sqlite.Config{})
+	migrate(t, store)
+	if _, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"1"}}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, app, forgetfulRoom)
+	var log strings.Builder
+	migrate(t, open(t, path, sqlite.Config{Logger: logTo(&log)}))
+	if active := activeAfterARun(t, store, app); active != "1 2" {
+		t.Errorf("sessions %q are active after a run, want both: 1 was used, and nothing says when 2 was", active)
+	}
+	for _, want := range []string{"has lost the column last_activity with its values: all sessions count as used now", "has lost the column auto_cleanup", "Protect them again"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("migrate does not say %q:\n%s", want, log.String())
+		}
 	}
 }
 

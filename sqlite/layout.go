@@ -52,6 +52,8 @@ type adopted struct {
 
 	// Gaps are the activity tables whose rows show that.
 	Gaps []sessioncleanup.Source `json:"gaps,omitempty"`
+	// LostActivity says that the last activities were lost with their column: sessions without one count as used now.
+	LostActivity bool `json:"lost_activity,omitempty"`
 
 	Reached     []string `json:"reached,omitempty"`      // the tables that a deletion reached when Migrate last looked
 	Proposed    bool     `json:"proposed,omitempty"`     // Inspect proposed the schema: activity tables made later are followed, too

@@ -185,6 +185,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	}
 	if installed {
 		out.planCatchUp(have, s.options.Reread && !ruled)
+		if have.adopted.Filled {
+			out.noteLoss()
+		}
 	}
 	a.Classed = a.Classed || ruled || len(p.RuleTags()) > 0
 	if a.Reached = nil; !create {

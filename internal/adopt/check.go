@@ -18,6 +18,18 @@ type LifecycleColumn struct {
 	Kind   Kind
 }
 
+// Loss says what it means that a table of sessions was rebuilt without a lifecycle column, after it had been adopted.
+func Loss(table string, c LifecycleColumn) string {
+	effect := map[string]string{
+		"active":         "all sessions count as active",
+		"last_activity":  "all sessions count as used now",
+		"expires_at":     "no session expires",
+		"auto_cleanup":   "sessions that were protected by it are cleaned up like all others. Protect them again before the next run",
+		"deactivated_at": "the next run counts inactive sessions as deactivated at its time",
+	}[c.Field]
+	return "the table " + table + " has lost the column " + c.Column + " with its values: " + effect
+}
+
 // Lifecycle returns the lifecycle columns of a schema with defaults, in the order in which Migrate adds them.
 func Lifecycle(s sessioncleanup.Schema) []LifecycleColumn {
 	return []LifecycleColumn{
